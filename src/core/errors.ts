@@ -1,0 +1,174 @@
+import type { Oid, Tid } from './oid.js'
+
+/** Every code a {@link PerdureError} can carry. Each has a heading of its own in docs/errors.md. */
+export type ErrorCode =
+  | 'PERDURE_ARGUMENT'
+  | 'PERDURE_BUSY'
+  | 'PERDURE_CLASS'
+  | 'PERDURE_CLOSED'
+  | 'PERDURE_CONFLICT'
+  | 'PERDURE_CORRUPTION'
+  | 'PERDURE_DECODE'
+  | 'PERDURE_FOREIGN_OBJECT'
+  | 'PERDURE_FORMAT_VERSION'
+  | 'PERDURE_IO'
+  | 'PERDURE_LIMIT'
+  | 'PERDURE_LOCKED'
+  | 'PERDURE_NOT_A_DATABASE'
+  | 'PERDURE_NOT_FOUND'
+  | 'PERDURE_NO_SPACE'
+  | 'PERDURE_OBJECT_MISSING'
+  | 'PERDURE_PERMISSION'
+  | 'PERDURE_POISONED'
+  | 'PERDURE_READONLY'
+  | 'PERDURE_RECORD_TOO_LARGE'
+  | 'PERDURE_SERIALIZER'
+  | 'PERDURE_STALE'
+  | 'PERDURE_THREAD'
+  | 'PERDURE_UNSTORABLE'
+  | 'PERDURE_UNSUPPORTED'
+
+/** Where an error happened. Only plain data, so that it crosses threads and sockets unchanged. */
+export interface ErrorDetails {
+  readonly [name: string]: unknown
+  readonly oid?: Oid
+  readonly className?: string
+  /** A file path. */
+  readonly path?: string
+  /** A byte offset in the file at `path`, or in the bytes being decoded. */
+  readonly offset?: number
+  /** The process that stands in the way. */
+  readonly pid?: number
+}
+
+export interface PerdureErrorOptions {
+  readonly details?: ErrorDetails
+  readonly cause?: unknown
+}
+
+/** The base of every error this package throws on purpose. Programs should branch on {@link code}, not on the message. */
+export class PerdureError extends Error {
+  readonly code: ErrorCode
+  readonly details: ErrorDetails
+
+  constructor(code: ErrorCode, message: string, options: PerdureErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.details = options.details ?? {}
+  }
+
+  static {
+    // On the prototype, so that a logged error does not repeat its own name as a field.
+    Object.defineProperty(this.prototype, 'name', { value: 'PerdureError', configurable: true, writable: true })
+  }
+}
+
+/** One object that stood in the way of a commit. */
+export interface Conflict {
+  readonly oid: Oid
+  /** Name of the object's class; '' where the storage could not tell. */
+  readonly className: string
+  /** The transaction that changed the object after the snapshot was taken. */
+  readonly tid: Tid
+}
+
+/**
+ * The commit was refused because objects it read or wrote have changed since its snapshot (`PERDURE_CONFLICT`).
+ * Nothing was stored. Call `abort()` and try again; `db.transact()` does both.
+ */
+export class ConflictError extends PerdureError {
+  readonly conflicts: readonly Conflict[]
+  /** The snapshot at which the refused transaction read. */
+  readonly base: Tid
+
+  constructor(base: Tid, conflicts: readonly Conflict[]) {
+    const shown = conflicts
+      .slice(0, 5)
+      .map((c) => `${c.className || 'object'} ${c.oid} (changed by transaction ${c.tid})`)
+    const more = conflicts.length > shown.length ? ` and ${conflicts.length - shown.length} more` : ''
+    super(
+      'PERDURE_CONFLICT',
+      `Commit refused: ${shown.join(', ')}${more} changed after snapshot ${base}. Abort and run the transaction again.`,
+      { details: { base, conflicts } },
+    )
+    this.base = base
+    this.conflicts = conflicts
+  }
+
+  static {
+    Object.defineProperty(this.prototype, 'name', { value: 'ConflictError', configurable: true, writable: true })
+  }
+}
+
+/** Bytes that had been stored durably are no longer what was written (`PERDURE_CORRUPTION`). */
+export class CorruptionError extends PerdureError {
+  readonly path: string
+  /** Byte offset in the file at {@link path} where the damage was noticed. */
+  readonly offset: number
+
+  constructor(path: string, offset: number, what: string, options: PerdureErrorOptions = {}) {
+    super('PERDURE_CORRUPTION', `${path} is damaged at byte ${offset}: ${what}`, {
+      ...options,
+      details: { ...options.details, path, offset },
+    })
+    this.path = path
+    this.offset = offset
+  }
+
+  static {
+    Object.defineProperty(this.prototype, 'name', { value: 'CorruptionError', configurable: true, writable: true })
+  }
+}
+
+/** An error as plain data: what a structured clone or a wire format keeps of it. */
+export interface PackedError {
+  readonly code: ErrorCode | ''
+  readonly name: string
+  readonly message: string
+  readonly details: ErrorDetails
+  readonly stack: string
+}
+
+/** Turns any thrown value into plain data, so that its class and code survive a thread or a socket. */
+export function packError(error: unknown): PackedError {
+  if (error instanceof PerdureError) {
+    return {
+      code: error.code,
+      name: error.name,
+      message: error.message,
+      details: error.details,
+      stack: error.stack ?? '',
+    }
+  }
+  const plain = error instanceof Error ? error : new Error(String(error))
+  return { code: '', name: plain.name, message: plain.message, details: {}, stack: plain.stack ?? '' }
+}
+
+/** The inverse of {@link packError}: a ConflictError comes back as one. An error that had no code becomes `PERDURE_THREAD`. */
+export function unpackError(packed: PackedError): PerdureError {
+  const error = rebuild(packed)
+  if (packed.stack) error.stack = packed.stack
+  return error
+}
+
+function rebuild({ code, name, message, details }: PackedError): PerdureError {
+  switch (code) {
+    case '':
+      return new PerdureError('PERDURE_THREAD', `Unexpected ${name} in another thread: ${message}`, { details })
+    case 'PERDURE_CONFLICT':
+      return new ConflictError(details['base'] as Tid, details['conflicts'] as Conflict[])
+    case 'PERDURE_CORRUPTION': {
+      const error = new CorruptionError(details.path ?? '', details.offset ?? 0, '', { details })
+      error.message = message
+      return error
+    }
+    default:
+      return new PerdureError(code, message, { details })
+  }
+}
+
+/** The Node error code (`ENOENT`, `EACCES`...) of a thrown value, or undefined. */
+export function systemCode(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null | undefined)?.code
+  return typeof code === 'string' ? code : undefined
+}

@@ -1,0 +1,214 @@
+import { PerdureError } from './errors.js'
+import { MAX_ID, type Oid } from './oid.js'
+import { Reference } from './reference.js'
+
+/*
+ * The record: what a storage keeps of one version of one object. Class and references stand outside the state,
+ * so that garbage collection, verification and ghosts need neither the serializer nor the user's classes.
+ *
+ *   record     := classes references state
+ *   classes    := count:varint { length:varint name:utf8 }      the first one is the object's own class
+ *   references := count:varint { class:varint oid:varint }      class is a position in the list of classes
+ *   state      := the bytes that follow, as the serializer made them
+ *
+ * A varint is an unsigned LEB128 number (https://en.wikipedia.org/wiki/LEB128) of at most 53 bits.
+ */
+
+/** Names of classes are at most this long, in bytes of UTF-8. */
+export const MAX_CLASS_NAME = 255
+
+const MAX_VARINT_BYTES = 8
+
+/** Appends bytes to a buffer that grows. One is reused for all records of a commit. */
+export class ByteWriter {
+  buffer: Buffer
+  length = 0
+
+  constructor(capacity = 4096) {
+    this.buffer = Buffer.allocUnsafeSlow(capacity)
+  }
+
+  /** Makes room for `count` more bytes. */
+  reserve(count: number): void {
+    if (this.length + count <= this.buffer.length) return
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.buffer.length * 2, this.length + count))
+    this.buffer.copy(larger, 0, 0, this.length)
+    this.buffer = larger
+  }
+
+  varint(value: number): void {
+    this.reserve(MAX_VARINT_BYTES)
+    while (value > 0x7fffffff) {
+      this.buffer[this.length++] = (value % 128) | 0x80
+      value = Math.floor(value / 128)
+    }
+    while (value > 127) {
+      this.buffer[this.length++] = (value & 127) | 0x80
+      value >>>= 7
+    }
+    this.buffer[this.length++] = value
+  }
+
+  string(text: string): void {
+    const size = Buffer.byteLength(text)
+    this.varint(size)
+    this.reserve(size)
+    this.buffer.write(text, this.length, 'utf8')
+    this.length += size
+  }
+
+  bytes(bytes: Uint8Array): void {
+    this.reserve(bytes.length)
+    this.buffer.set(bytes, this.length)
+    this.length += bytes.length
+  }
+}
+
+/** Writes the part of a record that stands before the state. */
+export function writeRecordHead(out: ByteWriter, className: string, references: readonly Reference[]): void {
+  const classes = [className]
+  for (const { className: name } of references) if (!classes.includes(name)) classes.push(name)
+  out.varint(classes.length)
+  for (const name of classes) out.string(name)
+  out.varint(references.length)
+  for (const reference of references) {
+    out.varint(classes.indexOf(reference.className))
+    out.varint(reference.oid)
+  }
+}
+
+/** Encodes a whole record. Made for tests and tools; a commit writes head and state into one buffer. */
+export function encodeRecord(className: string, references: readonly Reference[], state: Uint8Array): Uint8Array {
+  const out = new ByteWriter(64 + state.length)
+  writeRecordHead(out, className, references)
+  out.bytes(state)
+  return out.buffer.subarray(0, out.length)
+}
+
+/** A record taken apart. */
+export interface DecodedRecord {
+  readonly className: string
+  readonly references: Reference[]
+  /** A view of the bytes that were decoded. */
+  readonly state: Uint8Array
+}
+
+/**
+ * Takes a record apart.
+ *
+ * @throws PerdureError `PERDURE_DECODE` with `details.offset`, the byte in `data` where it stops making sense
+ */
+export function decodeRecord(data: Uint8Array): DecodedRecord {
+  const cursor = new Cursor(data)
+  const classes = readClasses(cursor)
+  const count = cursor.count(2)
+  const references: Reference[] = []
+  for (let i = 0; i < count; i++) {
+    const className = classes[cursor.varint()]
+    if (className === undefined) throw cursor.error('a reference names a class that is not in the list')
+    references.push(new Reference(cursor.varint(), className))
+  }
+  return { className: classes[0] as string, references, state: data.subarray(cursor.position) }
+}
+
+/** The oids a record refers to, without building anything else. */
+export function recordReferences(data: Uint8Array): Oid[] {
+  const cursor = new Cursor(data)
+  for (let classes = cursor.count(1); classes > 0; classes--) cursor.skip(cursor.varint())
+  const oids: Oid[] = []
+  for (let count = cursor.count(2); count > 0; count--) {
+    cursor.varint()
+    oids.push(cursor.varint())
+  }
+  return oids
+}
+
+/** Name of the class of the object in a record. */
+export function recordClassName(data: Uint8Array): string {
+  return readClasses(new Cursor(data))[0] as string
+}
+
+function readClasses(cursor: Cursor): string[] {
+  const count = cursor.count(1)
+  if (count === 0) throw cursor.error('the record names no class')
+  const classes: string[] = []
+  for (let i = 0; i < count; i++) {
+    const length = cursor.varint()
+    if (length > MAX_CLASS_NAME) throw cursor.error('a class name is too long')
+    classes.push(cursor.name(length))
+  }
+  return classes
+}
+
+class Cursor {
+  readonly data: Uint8Array
+  position = 0
+
+  constructor(data: Uint8Array) {
+    this.data = data
+  }
+
+  varint(): number {
+    const { data } = this
+    const first = data[this.position++]
+    if (first === undefined) throw this.error('it ends too early')
+    if (first < 128) return first
+    let value = first & 127
+    for (let scale = 128; ; scale *= 128) {
+      const byte = data[this.position++]
+      if (byte === undefined) throw this.error('it ends too early')
+      value += (byte & 127) * scale
+      if (value > MAX_ID) throw this.error('a number is too large')
+      if (byte < 128) return value
+      if (scale >= 2 ** 49) throw this.error('a number is too long')
+    }
+  }
+
+  /** A varint that counts things of at least `size` bytes each, so it can be checked against what is left. */
+  count(size: number): number {
+    const count = this.varint()
+    if (count * size > this.data.length - this.position) throw this.error('a count is larger than the record')
+    return count
+  }
+
+  skip(length: number): void {
+    this.position += length
+    if (this.position > this.data.length) throw this.error('it ends too early')
+  }
+
+  name(length: number): string {
+    const start = this.position
+    this.skip(length)
+    return internName(this.data, start, length)
+  }
+
+  error(what: string): PerdureError {
+    return new PerdureError('PERDURE_DECODE', `Not a record: ${what} (byte ${this.position} of ${this.data.length}).`, {
+      details: { offset: Math.min(this.position, this.data.length) },
+    })
+  }
+}
+
+/*
+ * A database has few class names and each record repeats some, so they are remembered by a hash of their bytes:
+ * comparing twenty bytes is faster than decoding them. The table is bounded, and a collision only costs a decode.
+ */
+const INTERNED_NAMES = 1024
+const interned: ({ bytes: Uint8Array; name: string } | undefined)[] = new Array(INTERNED_NAMES).fill(undefined)
+
+function internName(data: Uint8Array, start: number, length: number): string {
+  let hash = length
+  for (let i = 0; i < length; i++) hash = (Math.imul(hash, 31) + (data[start + i] as number)) | 0
+  const slot = hash & (INTERNED_NAMES - 1)
+  const known = interned[slot]
+  if (known !== undefined && known.bytes.length === length && sameBytes(known.bytes, data, start)) return known.name
+  const bytes = Uint8Array.from(data.subarray(start, start + length))
+  const name = Buffer.from(bytes.buffer).toString('utf8')
+  interned[slot] = { bytes, name }
+  return name
+}
+
+function sameBytes(bytes: Uint8Array, data: Uint8Array, start: number): boolean {
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== data[start + i]) return false
+  return true
+}
