@@ -41,7 +41,7 @@ export class Persistent {
   }
 
   /** Shows the object in console.log as a plain instance of its class. */
-  [inspect.custom](_depth: number, options: InspectOptions, show: typeof inspect): string {
+  [inspect.custom](_depth: number | null, options: InspectOptions, show: typeof inspect): string {
     const header = headerOf(this)
     if (header === undefined) return `${this.constructor.name} {}`
     const name = header.info.name

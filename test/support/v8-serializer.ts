@@ -1,46 +1,58 @@
-import { deserialize, serialize } from 'node:v8'
+import v8 from 'node:v8'
 import { Reference } from '../../src/core/reference.js'
 import type { ReferenceReader, ReferenceWriter, Serializer, State } from '../../src/core/serializer.js'
 
-class Tag {
-  constructor(readonly p: number) {}
-}
-function map(value: unknown, leaf: (v: object) => unknown, seen = new Map<object, unknown>()): unknown {
-  if (typeof value !== 'object' || value === null) return value
-  const l = leaf(value)
-  if (l !== undefined) return l
-  if (seen.has(value)) return seen.get(value)
-  if (Array.isArray(value)) {
-    const c: unknown[] = new Array(value.length)
-    seen.set(value, c)
-    for (const k of Object.keys(value)) c[k as never] = map(value[k as never], leaf, seen)
-    return c
+/** A serializer for tests of what lies above serializers: Node's own, with references written as host objects. */
+export class V8Serializer implements Serializer {
+  readonly name = 'v8'
+
+  encode(state: State, references: ReferenceWriter): Uint8Array {
+    const serializer = new v8.Serializer()
+    serializer.writeHeader()
+    serializer.writeValue(lower(state, references, new Map()))
+    return serializer.releaseBuffer()
   }
+
+  decode(bytes: Uint8Array, references: ReferenceReader): State {
+    const deserializer = new v8.Deserializer(Uint8Array.from(bytes))
+    deserializer.readHeader()
+    return raise(deserializer.readValue(), references, new Map()) as State
+  }
+}
+
+/** What stands for the reference at a position: no state in a test holds such a thing itself. */
+const TAG = '\u0000reference'
+
+function lower(value: unknown, references: ReferenceWriter, copies: Map<object, object>): unknown {
+  if (value instanceof Reference) return { [TAG]: references.position(value) }
+  return copy(value, copies, (item) => lower(item, references, copies))
+}
+
+function raise(value: unknown, references: ReferenceReader, copies: Map<object, object>): unknown {
+  const position = (value as { [TAG]?: number } | null | undefined)?.[TAG]
+  if (position !== undefined) return references.at(position)
+  return copy(value, copies, (item) => raise(item, references, copies))
+}
+
+function copy(value: unknown, copies: Map<object, object>, convert: (value: unknown) => unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  const known = copies.get(value)
+  if (known !== undefined) return known
   if (value instanceof Map) {
-    const c = new Map()
-    seen.set(value, c)
-    for (const [k, v] of value) c.set(map(k, leaf, seen), map(v, leaf, seen))
-    return c
+    const map = new Map<unknown, unknown>()
+    copies.set(value, map)
+    for (const [key, item] of value) map.set(convert(key), convert(item))
+    return map
   }
   if (value instanceof Set) {
-    const c = new Set()
-    seen.set(value, c)
-    for (const v of value) c.add(map(v, leaf, seen))
-    return c
+    const set = new Set<unknown>()
+    copies.set(value, set)
+    for (const item of value) set.add(convert(item))
+    return set
   }
-  if (Object.getPrototypeOf(value) === Object.prototype) {
-    const c: State = {}
-    seen.set(value, c)
-    for (const k of Object.keys(value)) c[k] = map((value as State)[k], leaf, seen)
-    return c
-  }
-  return value
+  if (!Array.isArray(value) && Object.getPrototypeOf(value) !== Object.prototype) return value
+  const target: Record<string, unknown> = Array.isArray(value) ? (new Array(value.length) as never) : {}
+  copies.set(value, target)
+  for (const [key, item] of Object.entries(value)) target[key] = convert(item)
+  return target
 }
-export const v8Serializer: Serializer = {
-  name: 'v8',
-  encode: (state: State, refs: ReferenceWriter) =>
-    serialize(map(state, (v) => (v instanceof Reference ? { $ref$: refs.position(v) } : undefined))),
-  decode: (bytes: Uint8Array, refs: ReferenceReader) =>
-    map(deserialize(bytes), (v) => ('$ref$' in v ? refs.at((v as { $ref$: number }).$ref$) : undefined)) as State,
-}
-void Tag
