@@ -162,7 +162,7 @@ describe('file lock', () => {
     const pid = Number(line.toString())
     expect(caught(() => acquireFileLock(path)).details.pid).to.equal(pid)
     process.kill(pid, 'SIGKILL')
-    while (!/\) Z .* 1 0 \d+ /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))) await new Promise(setImmediate)
+    while (!isZombie(pid)) await new Promise(setImmediate)
     acquireFileLock(path).release()
   })
 
@@ -253,6 +253,10 @@ describe('file lock', () => {
     }
   })
 })
+
+function isZombie(pid: number): boolean {
+  return / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')) && readdirSync(`/proc/${pid}/task`).length === 1
+}
 
 async function order(child: ChildProcess, message: LockOrder): Promise<PackedError | undefined> {
   child.send(message)
