@@ -67,7 +67,7 @@ describe('classes', () => {
 
   describe('that are unknown', () => {
     it('are stood in for by placeholders, which are stored again unchanged', async () => {
-      const storage = new MemoryStorage({ serializer: 'v8' })
+      const storage = new MemoryStorage({})
       const first = await memoryDatabase([Animal, Dog], {}, storage)
       await first.transact((root) => {
         const rex = Object.assign(new Dog(), { name: 'Rex' })

@@ -1,15 +1,9 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { ByteWriter } from '../../src/core/byte-writer.js'
 import { PerdureError } from '../../src/core/errors.js'
 import { MAX_ID } from '../../src/core/oid.js'
-import {
-  ByteWriter,
-  decodeRecord,
-  encodeRecord,
-  MAX_CLASS_NAME,
-  recordClassName,
-  recordReferences,
-} from '../../src/core/record.js'
+import { decodeRecord, encodeRecord, MAX_CLASS_NAME, recordClassName, recordReferences } from '../../src/core/record.js'
 import { Reference } from '../../src/core/reference.js'
 
 const className = fc

@@ -4,8 +4,8 @@ import type { ConnectionOptions } from '../../src/core/connection.js'
 import { Database } from '../../src/core/database.js'
 import { Persistent } from '../../src/core/persistent.js'
 import type { Storage } from '../../src/core/storage.js'
+import { msgpack } from '../../src/serializers/msgpack.js'
 import { MemoryStorage } from '../../src/storages/memory.js'
-import { v8Serializer } from './v8-serializer.js'
 
 /** A root that is an ordinary object, so that tests of the core need no collections. */
 export class Root extends Persistent {
@@ -16,13 +16,13 @@ export class Root extends Persistent {
 export async function memoryDatabase(
   classes: readonly PersistentClass[] = [],
   connectionOptions: ConnectionOptions = {},
-  storage: Storage = new MemoryStorage({ serializer: v8Serializer.name }),
+  storage: Storage = new MemoryStorage({ serializer: msgpack.name }),
 ): Promise<Database<Root>> {
   const registry = new ClassRegistry(globalClasses)
   for (const type of [Root, ...classes]) registry.register(type)
   return Database.start<Root>({
     storage,
-    serializer: v8Serializer,
+    serializer: msgpack,
     classes: registry,
     createRoot: () => new Root(),
     connectionOptions,
