@@ -23,16 +23,16 @@ export class JournalPages implements PageSource {
 
   /**
    * @param covered offset up to which the index needs pages; what comes behind it is set by the writer
-   * @param checkpoint if it is open already
    * @param onRebuild called when the checkpoint has turned out to be of no use
+   * @param checkpoint if it is open already; else the one beside the journal is opened when a page is needed
    */
   constructor(
     fileSystem: FileSystem,
     journal: OpenFile,
     header: FileHeader,
     covered: number,
+    onRebuild: () => void,
     checkpoint?: CheckpointFile,
-    onRebuild: () => void = () => {},
   ) {
     this.#fileSystem = fileSystem
     this.#journal = journal
@@ -53,8 +53,9 @@ export class JournalPages implements PageSource {
     this.#opened = true
     const checkpoint = CheckpointFile.open(this.#fileSystem, this.#journal.path, this.#header.uuid)
     if (typeof checkpoint === 'string') return undefined
-    this.#checkpoint = checkpoint
-    return checkpoint.header.covered >= this.#covered ? checkpoint : undefined
+    if (checkpoint.header.covered >= this.#covered) this.#checkpoint = checkpoint
+    else checkpoint.close()
+    return this.#checkpoint
   }
 
   rebuild(index: OidIndex): void {
@@ -65,8 +66,8 @@ export class JournalPages implements PageSource {
     for (let transaction = scanner.next(); transaction !== undefined; transaction = scanner.next()) {
       const { position, image } = transaction
       image.forEachRecord((oid, offset) => {
-        const page = pages[Math.floor(oid / PAGE_ENTRIES)] as BigUint64Array
-        page[oid % PAGE_ENTRIES] = BigInt(position + offset)
+        const page = pages[Math.floor(oid / PAGE_ENTRIES)]
+        if (page !== undefined) page[oid % PAGE_ENTRIES] = BigInt(position + offset)
       })
     }
     if (scanner.position < this.#covered) {
@@ -76,7 +77,7 @@ export class JournalPages implements PageSource {
         'a transaction is damaged, and so is the index file. Restore a backup.',
       )
     }
-    pages.forEach((entries, page) => index.fill(page, entries))
+    for (const [page, entries] of pages.entries()) index.fill(page, entries)
   }
 
   close(): void {

@@ -19,6 +19,8 @@ import { WatermarkReader } from './watermark.js'
 /** A journal that has been opened and brought to its newest safe state. */
 export interface OpenJournal {
   readonly file: OpenFile
+  /** Up to here the index has pages in the checkpoint. */
+  readonly covered: number
   readonly header: FileHeader
   readonly state: JournalState
   readonly index: OidIndex
@@ -68,13 +70,13 @@ export function readFileHeader(file: OpenFile): FileHeader {
  * @throws CorruptionError, PerdureError `PERDURE_NOT_A_DATABASE`, `PERDURE_FORMAT_VERSION`, `PERDURE_NO_SPACE`,
  *   `PERDURE_PERMISSION`, `PERDURE_NOT_FOUND`, `PERDURE_IO`
  */
-export function openForWriting(fileSystem: FileSystem, path: string): OpenJournal {
+export function openForWriting(fileSystem: FileSystem, path: string, onRebuild: () => void): OpenJournal {
   const file = fileSystem.open(path, 'write')
   try {
     const header = readFileHeader(file)
     const size = file.size()
     const base = chooseBase(fileSystem, file, header, size)
-    const index = makeIndex(fileSystem, file, header, base)
+    const index = makeIndex(fileSystem, file, header, base, onRebuild)
     const durable = Math.max(base.durable, readWatermark(fileSystem, path, header))
     const result = replay({ journal: file, header, from: base.state, durable, limit: size, visit: indexer(index) })
     const { state } = result
@@ -90,7 +92,7 @@ export function openForWriting(fileSystem: FileSystem, path: string): OpenJourna
       cutBytes: result.tornAt === undefined ? 0 : size - result.tornAt,
       bytesRewritten: state.end - result.durable,
     }
-    return { file, header, state, index, report }
+    return { file, covered: base.state.end, header, state, index, report }
   } catch (error) {
     file.close()
     throw error
@@ -117,25 +119,31 @@ export interface ReplayBase {
 /** The checkpoint, if it can be trusted; else the beginning of the journal. */
 export function chooseBase(fileSystem: FileSystem, file: OpenFile, header: FileHeader, size: number): ReplayBase {
   const checkpoint = CheckpointFile.open(fileSystem, file.path, header.uuid)
-  if (typeof checkpoint === 'string') return fromBeginning(checkpoint, 0)
+  if (typeof checkpoint === 'string') return fromBeginning(checkpoint)
   const use = checkpointUse(file, checkpoint, size)
   if (use === 'used') {
     const { required } = checkpoint.header
     return { use, state: stateOfCheckpoint(checkpoint.header), durable: required, checkpoint }
   }
   checkpoint.close()
-  return fromBeginning(use, 0)
+  return fromBeginning(use)
 }
 
-function fromBeginning(use: CheckpointUse, durable: number): ReplayBase {
-  return { use, state: EMPTY_JOURNAL, durable, checkpoint: undefined }
+function fromBeginning(use: CheckpointUse): ReplayBase {
+  return { use, state: EMPTY_JOURNAL, durable: 0, checkpoint: undefined }
 }
 
-export function makeIndex(fileSystem: FileSystem, file: OpenFile, header: FileHeader, base: ReplayBase): OidIndex {
+/** @param onRebuild called when the checkpoint turns out to be of no use after all */
+export function makeIndex(
+  fileSystem: FileSystem,
+  file: OpenFile,
+  header: FileHeader,
+  base: ReplayBase,
+  onRebuild: () => void,
+): OidIndex {
   const storedPages = base.checkpoint?.header.pages ?? 0
-  const memory = reserveIndexMemory(storedPages)
-  const pages = new JournalPages(fileSystem, file, header, base.state.end, base.checkpoint)
-  const index = new OidIndex(memory, pages)
+  const pages = new JournalPages(fileSystem, file, header, base.state.end, onRebuild, base.checkpoint)
+  const index = new OidIndex(reserveIndexMemory(storedPages), pages)
   index.grow(Math.max(base.state.nextOid, storedPages * PAGE_ENTRIES))
   return index
 }

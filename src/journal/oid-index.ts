@@ -35,6 +35,8 @@ export interface PageSource {
 
   /** Fills every page without {@link readPage}, by calling {@link OidIndex.fill}, and is the last resort. */
   rebuild(index: OidIndex): void
+
+  close(): void
 }
 
 /**
@@ -156,6 +158,11 @@ export class OidIndex {
       const offset = Atomics.load(entries, at + i)
       if (offset !== 0n) target[i] = offset
     }
+  }
+
+  /** Closes what its pages come from. */
+  close(): void {
+    this.#source.close()
   }
 
   #isLoaded(page: number): boolean {

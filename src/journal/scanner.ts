@@ -120,7 +120,7 @@ class Window {
   }
 
   #fill(position: number, wanted: number): void {
-    const size = Math.max(wanted, WINDOW_BYTES)
+    const size = Math.max(wanted, Math.min(WINDOW_BYTES, this.#limit - position))
     if (this.#buffer.length < size) this.#buffer = Buffer.allocUnsafeSlow(size)
     const length = Math.max(0, Math.min(this.#buffer.length, this.#limit - position))
     this.#start = position

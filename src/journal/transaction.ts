@@ -6,6 +6,7 @@ import {
   MAX_RECORD_BYTES,
   MAX_TRANSACTION_BYTES,
   RECORD_HEADER_BYTES,
+  readId,
   recordLength,
   recordOid,
   roundUp8,
@@ -57,6 +58,16 @@ export class TransactionImage {
   stamp(stamp: TransactionStamp, previousOf: (oid: Oid) => number): void {
     this.forEachRecord((oid, offset) => stampRecord(this.bytes, this.view, offset, stamp.tid, previousOf(oid)))
     stampTransaction(this.bytes, this.view, stamp)
+  }
+
+  /** What a stamped transaction leaves behind for the next one. */
+  summary(): { time: number; nextOid: Oid; checksum: number } {
+    const { view } = this
+    return {
+      time: readId(view, 24),
+      nextOid: readId(view, 40),
+      checksum: view.getUint32(this.bytes.length - TRAILER_BYTES, true),
+    }
   }
 }
 

@@ -11,10 +11,10 @@ import type { FileSystem, OpenFile } from './journal-file.js'
  */
 
 const BYTES = 64
+const MAX_TRIES = 10
 const MAGIC = Buffer.from('\x89PLIV\r\n\x1a', 'latin1')
 
 export interface Watermark {
-  readonly uuid: Uint8Array
   /** Readers may read the journal up to here. */
   readonly end: number
   /** The journal is on the disk up to here. Less than `end` only with durability 'os'. */
@@ -91,14 +91,21 @@ export class WatermarkReader {
     }
   }
 
-  /** Undefined if it is of another database, or caught in the middle of a change. */
+  /** Undefined if there is nothing that could be meant for readers of this database. */
   read(uuid: Uint8Array): Watermark | undefined {
-    const bytes = this.#bytes
-    if (this.#file.read(bytes, 0, BYTES, 0) < BYTES || !bytes.subarray(0, 8).equals(MAGIC)) return undefined
-    if (crc32(bytes.subarray(0, 60)) !== this.#view.getUint32(60, true)) return undefined
-    if (Buffer.compare(bytes.subarray(8, 24), uuid) !== 0) return undefined
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const bytes = this.#bytes
+      // Shorter only before the first publication, when the journal has not been written to either.
+      if (this.#file.read(bytes, 0, BYTES, 0) < BYTES || !bytes.subarray(0, 8).equals(MAGIC)) return undefined
+      // A wrong checksum is most likely a change in progress.
+      if (crc32(bytes.subarray(0, 60)) === this.#view.getUint32(60, true)) return this.#decode(uuid)
+    }
+    return undefined
+  }
+
+  #decode(uuid: Uint8Array): Watermark | undefined {
+    if (Buffer.compare(this.#bytes.subarray(8, 24), uuid) !== 0) return undefined
     return {
-      uuid,
       end: readId(this.#view, 24),
       durable: readId(this.#view, 32),
       closed: this.#view.getUint32(40, true) === 1,

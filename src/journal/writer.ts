@@ -50,11 +50,18 @@ export class JournalWriter {
     this.#durable = this.#end
   }
 
-  /** Cuts off what lies behind `end`: preallocated zeros, or what a failed write has left. */
-  cut(end: number): void {
-    this.#preallocation.trim(end)
+  /** Takes back what was appended after `end`, as far as that works; it was never acknowledged. */
+  discard(end: number): void {
+    try {
+      this.#preallocation.trim(end)
+    } catch {
+      // The next opening finds a torn tail and cuts it off.
+    }
+  }
+
+  /** Gives back what was preallocated. */
+  trim(): void {
+    this.#preallocation.trim(this.#end)
     this.#file.sync()
-    this.#end = end
-    this.#durable = end
   }
 }
