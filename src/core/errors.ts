@@ -59,7 +59,7 @@ export class PerdureError extends Error {
 
   static {
     // On the prototype, so that a logged error does not repeat its own name as a field.
-    Object.defineProperty(this.prototype, 'name', { value: 'PerdureError', configurable: true, writable: true })
+    Object.defineProperty(PerdureError.prototype, 'name', { value: 'PerdureError', configurable: true, writable: true })
   }
 }
 
@@ -96,7 +96,11 @@ export class ConflictError extends PerdureError {
   }
 
   static {
-    Object.defineProperty(this.prototype, 'name', { value: 'ConflictError', configurable: true, writable: true })
+    Object.defineProperty(ConflictError.prototype, 'name', {
+      value: 'ConflictError',
+      configurable: true,
+      writable: true,
+    })
   }
 }
 
@@ -116,7 +120,11 @@ export class CorruptionError extends PerdureError {
   }
 
   static {
-    Object.defineProperty(this.prototype, 'name', { value: 'CorruptionError', configurable: true, writable: true })
+    Object.defineProperty(CorruptionError.prototype, 'name', {
+      value: 'CorruptionError',
+      configurable: true,
+      writable: true,
+    })
   }
 }
 

@@ -1,0 +1,35 @@
+import { HEADER, type Header } from './header.js'
+import type { Persistent } from './persistent.js'
+import { canonicalizeKeys, fromStored, toStored } from './tracked.js'
+
+export { BARE } from './class-info.js'
+
+/*
+ * For classes of kind `bare` (`static readonly [BARE] = true`), which keep their state as they like and are not
+ * behind a Proxy: the collections. What they store must have gone through `stored`, what they give out through `shown`.
+ */
+
+/** The state of a bare object, loaded and noted as read. It must not be changed. */
+export function readState<S extends object>(object: Persistent): S {
+  return (object[HEADER] as Header).read() as S
+}
+
+/** The state of a bare object, about to be changed. Use what this returns: an earlier `readState` may be outdated. */
+export function writeState<S extends object>(object: Persistent): S {
+  return (object[HEADER] as Header).write() as S
+}
+
+/** What to keep in a state for a value given by the user. */
+export function stored(value: unknown): unknown {
+  return toStored(value)
+}
+
+/** What to give the user for a value in the state of `object`. */
+export function shown(object: Persistent, value: unknown): unknown {
+  return typeof value === 'object' && value !== null ? fromStored(object[HEADER] as Header, value) : value
+}
+
+/** Must be called once for each loaded state before a Map or Set in it is searched by a persistent object. */
+export function prepareKeys(object: Persistent, keyed: Map<unknown, unknown> | Set<unknown>): void {
+  canonicalizeKeys(object[HEADER] as Header, keyed)
+}

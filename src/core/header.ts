@@ -1,0 +1,86 @@
+import type { ClassInfo } from './class-info.js'
+import type { Oid } from './oid.js'
+import { NO_OID, type Reference } from './reference.js'
+
+/** Counts the transactions of one connection. An object whose header carries another epoch must be touched anew. */
+export interface Clock {
+  epoch: number
+}
+
+/** What an object's header asks of the connection that the object belongs to. */
+export interface ObjectOwner {
+  readonly clock: Clock
+
+  /** Loads the state if it is not there, notes the read, and sets `header.touched` to the current epoch. */
+  touch(header: Header): void
+
+  /** Called before the first change of an object in a transaction. Sets `header.changed`, or throws if writing is not allowed now. */
+  willChange(header: Header): void
+
+  /** The object a reference points to, as a ghost if it is not in the cache. */
+  follow(reference: Reference): object
+}
+
+/** The clock of objects that no connection owns yet: they are always up to date. */
+const NEVER: Clock = { epoch: 0 }
+
+/**
+ * The hidden part of a persistent object: who it is, whose it is, and its state.
+ *
+ * Invariants. `state === undefined` means ghost. `touched === clock.epoch` implies that the state is loaded and
+ * that the running transaction has noted the read, so one comparison guards every access. `changed` implies that
+ * the state is loaded and that the owner, if there is one, will commit or abort it.
+ */
+export class Header {
+  readonly info: ClassInfo
+  /** What the user holds: the instance itself, or the Proxy that stands for it. Set once, right after creation. */
+  object!: object
+  /** The one reference that stands for this object in the states that were changed in memory. */
+  reference: Reference | undefined
+  oid: Oid = NO_OID
+  owner: ObjectOwner | undefined
+  clock: Clock = NEVER
+  touched = 0
+  changed = true
+  /** The stored fields. Its shape is the class's business: see {@link ClassInfo.toState} and `fromState`. */
+  state: object | undefined
+  /** Remembers an evicted state for as long as somebody holds a container inside it. See tracked.ts. */
+  evicted: WeakRef<object> | undefined
+  /** True if containers inside the current state have been handed out. */
+  lent = false
+  /** Neighbours in the cache's list from the least to the most recently used. */
+  older: Header | undefined
+  newer: Header | undefined
+
+  constructor(info: ClassInfo) {
+    this.info = info
+  }
+
+  /** The state, loaded and noted as read. */
+  read(): object {
+    if (this.touched !== this.clock.epoch) this.owner?.touch(this)
+    return this.state as object
+  }
+
+  /** The state, about to be changed. Only what this returns may be changed: an earlier `read()` may have been evicted since. */
+  write(): object {
+    if (this.touched !== this.clock.epoch) this.owner?.touch(this)
+    if (!this.changed) this.owner?.willChange(this)
+    return this.state as object
+  }
+
+  /** Hands the object over to a connection, or (undefined) back to nobody. */
+  belongTo(owner: ObjectOwner | undefined): void {
+    this.owner = owner
+    this.clock = owner?.clock ?? NEVER
+    this.touched = 0
+  }
+}
+
+/** The property under which every persistent object answers with its {@link Header}, without being loaded. */
+export const HEADER: unique symbol = Symbol('perdure.header')
+
+/** The header of a persistent object, or undefined for any other object. */
+export function headerOf(value: object): Header | undefined {
+  return (value as { [HEADER]?: Header })[HEADER]
+}

@@ -1,0 +1,144 @@
+import type { Header } from './header.js'
+import type { Oid } from './oid.js'
+
+/**
+ * The objects of one connection by oid: at most one header for each, as long as anybody can reach it.
+ *
+ * The most recently used ones are held strongly, linked into a list from the least to the most recent. One that
+ * falls off the list becomes a ghost, if it is unchanged, and from then on is held by a WeakRef only. WeakRefs are
+ * made at that moment and not before, since making one keeps its target alive until the end of the current job.
+ */
+export class ObjectCache {
+  readonly #entries = new Map<Oid, Header | WeakRef<Header>>()
+  #capacity: number
+  #length = 0
+  #oldest: Header | undefined
+  #newest: Header | undefined
+  #sweepAt = 1024
+
+  /** @param capacity how many objects are held strongly */
+  constructor(capacity: number) {
+    this.#capacity = capacity
+  }
+
+  get capacity(): number {
+    return this.#capacity
+  }
+
+  set capacity(capacity: number) {
+    this.#capacity = capacity
+    this.#shrink()
+  }
+
+  /** How many objects are held strongly, ghosts included. */
+  get size(): number {
+    return this.#length
+  }
+
+  get isEmpty(): boolean {
+    return this.#entries.size === 0
+  }
+
+  find(oid: Oid): Header | undefined {
+    const entry = this.#entries.get(oid)
+    return entry instanceof WeakRef ? entry.deref() : entry
+  }
+
+  /** Adds an object that has an oid, as the most recently used one. */
+  add(header: Header): void {
+    this.#entries.set(header.oid, header)
+    this.#append(header)
+    this.#shrink()
+    if (this.#entries.size > this.#sweepAt) this.#sweep()
+  }
+
+  /** Marks an object as the most recently used one. */
+  use(header: Header): void {
+    if (header === this.#newest) return
+    if (this.#isListed(header)) this.#unlink(header)
+    else this.#entries.set(header.oid, header)
+    this.#append(header)
+    this.#shrink()
+  }
+
+  /** Forgets an object that turned out not to be stored. */
+  remove(header: Header): void {
+    if (this.#isListed(header)) this.#unlink(header)
+    this.#entries.delete(header.oid)
+  }
+
+  /** Makes a ghost of the object, because its state is no longer the current one. */
+  invalidate(oid: Oid): void {
+    const header = this.find(oid)
+    if (header !== undefined) discardState(header)
+  }
+
+  invalidateAll(): void {
+    for (const header of this.headers()) discardState(header)
+  }
+
+  /** Every object that is still in memory. */
+  *headers(): Iterable<Header> {
+    for (const entry of this.#entries.values()) {
+      const header = entry instanceof WeakRef ? entry.deref() : entry
+      if (header !== undefined) yield header
+    }
+  }
+
+  #isListed(header: Header): boolean {
+    return header.older !== undefined || header.newer !== undefined || header === this.#newest
+  }
+
+  #append(header: Header): void {
+    header.older = this.#newest
+    header.newer = undefined
+    if (this.#newest === undefined) this.#oldest = header
+    else this.#newest.newer = header
+    this.#newest = header
+    this.#length++
+  }
+
+  #unlink(header: Header): void {
+    const { older, newer } = header
+    if (older === undefined) this.#oldest = newer
+    else older.newer = newer
+    if (newer === undefined) this.#newest = older
+    else newer.older = older
+    header.older = undefined
+    header.newer = undefined
+    this.#length--
+  }
+
+  /** Drops the least recently used objects. Changed ones are held by the transaction anyway, so they may leave the list too. */
+  #shrink(): void {
+    while (this.#length > this.#capacity && this.#oldest !== this.#newest) {
+      const header = this.#oldest as Header
+      this.#unlink(header)
+      this.#entries.set(header.oid, new WeakRef(header))
+      if (!header.changed) evictState(header)
+    }
+  }
+
+  /** Removes the entries of collected objects. Doubling the limit makes this cost O(1) for each object added. */
+  #sweep(): void {
+    for (const [oid, entry] of this.#entries) {
+      if (entry instanceof WeakRef && entry.deref() === undefined) this.#entries.delete(oid)
+    }
+    this.#sweepAt = Math.max(1024, this.#entries.size * 2)
+  }
+}
+
+/** Forgets a state that is no longer current: it must be loaded anew. */
+export function discardState(header: Header): void {
+  header.state = undefined
+  header.evicted = undefined
+  header.lent = false
+  header.touched = -1
+}
+
+/** Lets go of a current state to save memory, but finds it again while a container inside it is in use. */
+function evictState(header: Header): void {
+  if (header.lent && header.state !== undefined) header.evicted = new WeakRef(header.state)
+  header.state = undefined
+  header.touched = -1
+}

@@ -1,0 +1,74 @@
+import type { ClassRegistry } from './class-registry.js'
+import { PerdureError } from './errors.js'
+import type { Header } from './header.js'
+import { decodeRecord } from './record.js'
+import type { Reference } from './reference.js'
+import type { ReferenceReader, Serializer } from './serializer.js'
+import type { StoredRecord } from './storage.js'
+
+/** Turns stored records into the states of objects. */
+export class ObjectReader {
+  readonly #serializer: Serializer
+  readonly #classes: ClassRegistry
+
+  constructor(serializer: Serializer, classes: ClassRegistry) {
+    this.#serializer = serializer
+    this.#classes = classes
+  }
+
+  /**
+   * Gives a ghost its state.
+   *
+   * @throws PerdureError `PERDURE_DECODE` if the record or the state makes no sense, `PERDURE_CLASS` if the object
+   *   is of another class than the reference that led to it said
+   */
+  fill(header: Header, stored: StoredRecord): void {
+    const evicted = header.evicted?.deref()
+    header.evicted = undefined
+    if (evicted !== undefined) {
+      header.state = evicted
+      return
+    }
+    const { className, references, state } = decodeRecord(stored.data)
+    if (className !== header.info.name && this.#classes.resolve(className) !== header.info) {
+      throw new PerdureError(
+        'PERDURE_CLASS',
+        `Object ${stored.oid} is a ${className}, but a reference to it said ${header.info.name}.`,
+        { details: { oid: stored.oid, className } },
+      )
+    }
+    header.lent = false
+    header.state = header.info.fromState(this.#decode(stored, className, state, references))
+  }
+
+  #decode(stored: StoredRecord, className: string, state: Uint8Array, references: Reference[]) {
+    try {
+      return this.#serializer.decode(state, new RecordReferences(references))
+    } catch (error) {
+      if (!(error instanceof PerdureError)) throw error
+      throw new PerdureError(error.code, `State of ${className} ${stored.oid}: ${error.message}`, {
+        details: { ...error.details, oid: stored.oid, className },
+        cause: error,
+      })
+    }
+  }
+}
+
+/** The references of one record, by position. */
+export class RecordReferences implements ReferenceReader {
+  readonly #references: readonly Reference[]
+  readonly count: number
+
+  constructor(references: readonly Reference[]) {
+    this.#references = references
+    this.count = references.length
+  }
+
+  at(position: number): Reference {
+    const reference = this.#references[position]
+    if (reference === undefined) {
+      throw new PerdureError('PERDURE_DECODE', `There is no reference ${position}; the record has ${this.count}.`)
+    }
+    return reference
+  }
+}

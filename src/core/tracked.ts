@@ -1,0 +1,359 @@
+import { PerdureError } from './errors.js'
+import { HEADER, type Header, headerOf } from './header.js'
+import { Reference } from './reference.js'
+
+/*
+ * Plain arrays, objects, Maps and Sets inside a state are handed to the user behind a Proxy, so that changing them
+ * marks the persistent object that they belong to as changed. The state itself holds the raw containers, and
+ * References in place of persistent objects; `toStored` and `fromStored` convert at the border.
+ *
+ * Invariants. A raw container has one Proxy, so identity is kept. A Proxy holds the state it belongs to, strongly:
+ * while anybody holds a container, an evicted object gets back the very state that the container is part of
+ * (Header.evicted), so a write through it cannot be lost. If the owner's state has been replaced all the same (by
+ * abort, or because another connection changed the object), using the container throws PERDURE_STALE.
+ */
+
+const proxies = new WeakMap<object, object>()
+const containers = new WeakMap<object, Container>()
+
+/** What to put in a state for a value given by the user: references for persistent objects, raw containers for tracked ones. */
+export function toStored(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  const container = containers.get(value)
+  if (container !== undefined) return container.raw
+  const header = headerOf(value)
+  return header === undefined ? value : referenceTo(header)
+}
+
+/** What to show the user for a value in the state of `header`'s object. */
+export function fromStored(header: Header, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (value instanceof Reference) return value.object ?? follow(header, value)
+  return isContainer(value) ? track(header, value) : value
+}
+
+/** The reference that stands for an object in states. */
+export function referenceTo(header: Header): Reference {
+  header.reference ??= new Reference(header.oid, header.info.name, header.object)
+  return header.reference
+}
+
+/** True for the containers that are tracked: arrays, Maps, Sets, and objects without a class. */
+export function isContainer(value: object): boolean {
+  return Array.isArray(value) || isPlainObject(value) || value instanceof Map || value instanceof Set
+}
+
+/** True for objects made by a literal, or without a prototype. */
+export function isPlainObject(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
+/**
+ * Makes every reference among the keys of a stored Map or Set the one that {@link toStored} would give, so that
+ * look-ups by object find it. A decoded state may hold other instances that mean the same object.
+ */
+export function canonicalizeKeys(header: Header, keyed: Map<unknown, unknown> | Set<unknown>): void {
+  let foreign = false
+  for (const key of keyed.keys()) if (key instanceof Reference && key.object === undefined) foreign = true
+  if (!foreign) return
+  const canonical = (key: unknown) => toStored(fromStored(header, key))
+  if (keyed instanceof Map) {
+    const entries = [...keyed]
+    keyed.clear()
+    for (const [key, value] of entries) keyed.set(canonical(key), value)
+  } else {
+    const members = [...keyed]
+    keyed.clear()
+    for (const member of members) keyed.add(canonical(member))
+  }
+}
+
+function follow(header: Header, reference: Reference): object {
+  if (header.owner === undefined) {
+    throw new PerdureError(
+      'PERDURE_STALE',
+      `A reference to ${reference.className} ${reference.oid} cannot be followed: the object that holds it no longer belongs to a connection.`,
+      { details: { oid: reference.oid, className: reference.className } },
+    )
+  }
+  return header.owner.follow(reference)
+}
+
+function track(header: Header, raw: object): object {
+  header.lent = true
+  const known = proxies.get(raw)
+  if (known !== undefined) {
+    ;(containers.get(known) as Container).adopt(header)
+    return known
+  }
+  const container = newContainer(header, raw)
+  const proxy = new Proxy(container.target, container)
+  proxies.set(raw, proxy)
+  containers.set(proxy, container)
+  return proxy
+}
+
+function newContainer(header: Header, raw: object): PlainContainer | KeyedContainer {
+  if (raw instanceof Map) {
+    canonicalizeKeys(header, raw)
+    return new KeyedContainer(header, raw, mapMethods)
+  }
+  if (raw instanceof Set) {
+    canonicalizeKeys(header, raw)
+    return new KeyedContainer(header, raw, setMethods)
+  }
+  return new PlainContainer(header, raw)
+}
+
+/** A persistent object, and the state of it that a container is part of. */
+interface Part {
+  readonly header: Header
+  readonly state: object
+}
+
+/** The handler behind a tracked container. */
+abstract class Container {
+  readonly raw: object
+  /** What the Proxy stands on: the raw container, unless that is frozen. */
+  readonly target: object
+  /** Whose container it is. More than one only if the same container was put into several objects. */
+  #parts: Part[]
+
+  constructor(header: Header, raw: object, target: object) {
+    this.raw = raw
+    this.target = target
+    this.#parts = [{ header, state: header.state as object }]
+  }
+
+  adopt(header: Header): void {
+    const [first] = this.#parts
+    if (first?.header === header && first.state === header.state) return
+    this.#parts = this.#parts.filter((part) => part.header !== header && part.header.state === part.state)
+    this.#parts.push({ header, state: header.state as object })
+  }
+
+  /** Notes the read and returns the object the container belongs to. */
+  read(): Header {
+    for (const { header, state } of this.#parts) if (header.read() === state) return header
+    throw this.#stale()
+  }
+
+  /** Marks every object the container belongs to as changed. */
+  write(): void {
+    const current = this.#parts.filter(({ header, state }) => header.read() === state)
+    if (current.length === 0) throw this.#stale()
+    for (const { header } of current) header.write()
+  }
+
+  #stale(): PerdureError {
+    const { oid, info } = (this.#parts[0] as Part).header
+    return new PerdureError(
+      'PERDURE_STALE',
+      `This container was part of an earlier state of ${info.name} ${oid}, which has been replaced since (by abort, or by another connection's commit). Read it again from the object.`,
+      { details: { oid, className: info.name } },
+    )
+  }
+}
+
+/** Arrays and plain objects: every property access goes through. */
+class PlainContainer extends Container implements ProxyHandler<object> {
+  readonly #frozen: boolean
+
+  constructor(header: Header, raw: object) {
+    // A Proxy must report the properties of a frozen target as they are, so it could not show tracked values.
+    const frozen = !Object.isExtensible(raw)
+    super(header, raw, frozen ? thawed(raw) : raw)
+    this.#frozen = frozen
+  }
+
+  get(target: object, key: string | symbol, receiver: unknown): unknown {
+    if (key === HEADER) return undefined
+    const header = this.read()
+    const value: unknown = Reflect.get(target, key, receiver)
+    return typeof value === 'object' ? fromStored(header, value) : value
+  }
+
+  has(target: object, key: string | symbol): boolean {
+    this.read()
+    return Reflect.has(target, key)
+  }
+
+  ownKeys(target: object): (string | symbol)[] {
+    this.read()
+    return Reflect.ownKeys(target)
+  }
+
+  getOwnPropertyDescriptor(target: object, key: string | symbol): PropertyDescriptor | undefined {
+    const header = this.read()
+    const descriptor = Reflect.getOwnPropertyDescriptor(target, key)
+    if (descriptor !== undefined && 'value' in descriptor) descriptor.value = fromStored(header, descriptor.value)
+    return descriptor
+  }
+
+  set(target: object, key: string | symbol, value: unknown): boolean {
+    if (this.#frozen) return false
+    this.write()
+    return Reflect.set(target, key, toStored(value))
+  }
+
+  defineProperty(target: object, key: string | symbol, descriptor: PropertyDescriptor): boolean {
+    if (this.#frozen) return false
+    this.write()
+    return Reflect.defineProperty(
+      target,
+      key,
+      'value' in descriptor ? { ...descriptor, value: toStored(descriptor.value) } : descriptor,
+    )
+  }
+
+  deleteProperty(target: object, key: string | symbol): boolean {
+    if (this.#frozen) return false
+    this.write()
+    return Reflect.deleteProperty(target, key)
+  }
+
+  preventExtensions(): boolean {
+    return false
+  }
+}
+
+function thawed(raw: object): object {
+  return Array.isArray(raw) ? raw.slice() : Object.defineProperties({}, Object.getOwnPropertyDescriptors({ ...raw }))
+}
+
+type Methods = ReadonlyMap<string | symbol, (...args: never[]) => unknown>
+
+/** Maps and Sets: their methods need the real object, so the Proxy gives out methods that find it. */
+class KeyedContainer extends Container implements ProxyHandler<object> {
+  readonly #methods: Methods
+
+  constructor(header: Header, raw: Map<unknown, unknown> | Set<unknown>, methods: Methods) {
+    super(header, raw, raw)
+    this.#methods = methods
+  }
+
+  get(target: object, key: string | symbol, receiver: unknown): unknown {
+    if (key === HEADER) return undefined
+    const method = this.#methods.get(key)
+    if (method !== undefined) return method
+    if (key === 'size') {
+      this.read()
+      return Reflect.get(target, key, target)
+    }
+    const value: unknown = Reflect.get(target, key, target)
+    // Methods that came after this was written (Set.prototype.union...) work on a copy that shows what the user sees.
+    return typeof value === 'function' && key !== 'constructor' ? viaCopy(key, receiver) : value
+  }
+}
+
+function viaCopy(key: string | symbol, receiver: unknown): (...args: unknown[]) => unknown {
+  const copy = receiver instanceof Map ? new Map(receiver) : new Set(receiver as Set<unknown>)
+  return (...args) => ((copy as never)[key] as (...args: unknown[]) => unknown).apply(copy, args)
+}
+
+function containerOf(proxy: object): Container {
+  const container = containers.get(proxy)
+  if (container === undefined) throw new TypeError('Method called on an incompatible receiver')
+  return container
+}
+
+/** The raw Map or Set behind `proxy`, and a function that shows its values. */
+function reading<T>(proxy: object): { raw: T; show: (value: unknown) => unknown } {
+  const container = containerOf(proxy)
+  const header = container.read()
+  return { raw: container.raw as T, show: (value) => fromStored(header, value) }
+}
+
+function writing<T>(proxy: object): T {
+  const container = containerOf(proxy)
+  container.write()
+  return container.raw as T
+}
+
+type RawMap = Map<unknown, unknown>
+type RawSet = Set<unknown>
+
+function* mapEntries(this: object): IterableIterator<[unknown, unknown]> {
+  const { raw, show } = reading<RawMap>(this)
+  for (const [key, value] of raw) yield [show(key), show(value)]
+}
+
+function* keys(this: object): IterableIterator<unknown> {
+  const { raw, show } = reading<RawMap | RawSet>(this)
+  for (const key of raw.keys()) yield show(key)
+}
+
+function* mapValues(this: object): IterableIterator<unknown> {
+  const { raw, show } = reading<RawMap>(this)
+  for (const value of raw.values()) yield show(value)
+}
+
+function* setEntries(this: object): IterableIterator<[unknown, unknown]> {
+  for (const value of keys.call(this)) yield [value, value]
+}
+
+function has(this: object, key: unknown): boolean {
+  return reading<RawMap | RawSet>(this).raw.has(toStored(key))
+}
+
+function remove(this: object, key: unknown): boolean {
+  return has.call(this, key) && writing<RawMap | RawSet>(this).delete(toStored(key))
+}
+
+function clear(this: object): void {
+  if (reading<RawMap | RawSet>(this).raw.size > 0) writing<RawMap | RawSet>(this).clear()
+}
+
+const mapMethods: Methods = new Map<string | symbol, (...args: never[]) => unknown>([
+  ['has', has],
+  ['delete', remove],
+  ['clear', clear],
+  ['keys', keys],
+  ['values', mapValues],
+  ['entries', mapEntries],
+  [Symbol.iterator, mapEntries],
+  [
+    'get',
+    function (this: object, key: unknown): unknown {
+      const { raw, show } = reading<RawMap>(this)
+      return show(raw.get(toStored(key)))
+    },
+  ],
+  [
+    'set',
+    function (this: object, key: unknown, value: unknown): object {
+      writing<RawMap>(this).set(toStored(key), toStored(value))
+      return this
+    },
+  ],
+  [
+    'forEach',
+    function (this: object, callback: (value: unknown, key: unknown, map: object) => void, thisArg?: unknown): void {
+      for (const [key, value] of mapEntries.call(this)) callback.call(thisArg, value, key, this)
+    },
+  ],
+])
+
+const setMethods: Methods = new Map<string | symbol, (...args: never[]) => unknown>([
+  ['has', has],
+  ['delete', remove],
+  ['clear', clear],
+  ['keys', keys],
+  ['values', keys],
+  ['entries', setEntries],
+  [Symbol.iterator, keys],
+  [
+    'add',
+    function (this: object, value: unknown): object {
+      writing<RawSet>(this).add(toStored(value))
+      return this
+    },
+  ],
+  [
+    'forEach',
+    function (this: object, callback: (value: unknown, key: unknown, set: object) => void, thisArg?: unknown): void {
+      for (const value of keys.call(this)) callback.call(thisArg, value, value, this)
+    },
+  ],
+])

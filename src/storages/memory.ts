@@ -1,0 +1,328 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { type Conflict, PerdureError } from '../core/errors.js'
+import { MAX_ID, type Oid, ROOT_OID, type Tid } from '../core/oid.js'
+import { recordClassName, recordReferences } from '../core/record.js'
+import type {
+  Capability,
+  CommitRequest,
+  CommitResult,
+  PackResult,
+  RecordWrite,
+  Snapshot,
+  Storage,
+  StorageStatistics,
+  StoredRecord,
+  VerifyReport,
+} from '../core/storage.js'
+import { ChangeLog } from './change-log.js'
+import { type Point, VersionStore } from './version-store.js'
+
+/** A note is at most this long, in bytes of UTF-8. */
+const MAX_NOTE = 65_535
+
+/** A Map of Node refuses to grow beyond 2^24 entries, removed ones included until it is rehashed. */
+const MAX_OBJECTS = 2 ** 23
+
+/** How many oids of past transactions are remembered for `changes`. */
+const CHANGES_REMEMBERED = 262_144
+
+/** How many records are handed out between two turns of the event loop. */
+const RECORDS_PER_TURN = 4096
+
+export interface MemoryStorageOptions {
+  /** Name of the serializer whose states the storage will hold. */
+  readonly serializer?: string
+}
+
+interface PendingCommit {
+  readonly base: Tid
+  readonly reads: readonly Oid[]
+  readonly writes: readonly RecordWrite[]
+  readonly resolve: (result: CommitResult) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * A storage that lives and dies with the object: for tests, caches and trying things out. It keeps every rule that
+ * the storages on disk keep; in particular a commit is neither answered nor visible before the next turn of the
+ * event loop.
+ *
+ * `pack` keeps what can be reached from the root in the newest state or in that of an open snapshot, so a
+ * transaction under way never refers to an object that was packed away, as long as it holds its snapshot until it
+ * has called `commit`.
+ */
+export class MemoryStorage implements Storage {
+  readonly kind = 'memory'
+  readonly location = 'memory'
+  readonly serializer: string
+  readonly capabilities: ReadonlySet<Capability> = new Set(['pack'])
+  readonly readonly = false
+
+  readonly #store = new VersionStore()
+  readonly #log = new ChangeLog(CHANGES_REMEMBERED)
+  #pending: PendingCommit[] = []
+  #tid: Tid = 0
+  #nextOid: Oid = ROOT_OID + 1
+  #loads = 0
+  #conflicts = 0
+  #closing: Promise<void> | undefined
+
+  /** @throws PerdureError `PERDURE_ARGUMENT` if the serializer's name is not 1 to 31 characters out of `a-z 0-9 - . _` */
+  constructor({ serializer = 'msgpack' }: MemoryStorageOptions = {}) {
+    if (!/^[a-z0-9._-]{1,31}$/.test(serializer)) {
+      throw new PerdureError(
+        'PERDURE_ARGUMENT',
+        `'${serializer}' cannot name a serializer: use 1 to 31 characters out of a-z 0-9 - . _`,
+      )
+    }
+    this.serializer = serializer
+  }
+
+  snapshot(): Snapshot {
+    this.#assertOpen()
+    return new MemorySnapshot(this.#store, this.#store.acquire(this.#tid), (loads) => {
+      this.#assertOpen()
+      this.#loads += loads
+    })
+  }
+
+  changes(after: Tid, upTo: Tid): Iterable<Oid> | undefined {
+    this.#assertOpen()
+    return this.#log.between(after, upTo)
+  }
+
+  allocateOids(count: number): Oid {
+    this.#assertOpen()
+    if (!Number.isSafeInteger(count) || count < 1) {
+      throw new PerdureError(
+        'PERDURE_ARGUMENT',
+        `Cannot allocate ${count} oids: the count must be a whole number from 1.`,
+      )
+    }
+    if (count > MAX_ID - this.#nextOid) {
+      throw new PerdureError('PERDURE_LIMIT', `Cannot allocate ${count} oids: fewer are left.`)
+    }
+    const first = this.#nextOid
+    this.#nextOid += count
+    return first
+  }
+
+  async commit(request: CommitRequest): Promise<CommitResult> {
+    this.#assertOpen()
+    checkRequest(request)
+    const writes = request.writes.map(({ oid, data }) => ({ oid, data: new Uint8Array(data) }))
+    return new Promise((resolve, reject) => {
+      if (this.#pending.length === 0) setImmediate(() => this.#runPending())
+      this.#pending.push({ base: request.base, reads: [...request.reads], writes, resolve, reject })
+    })
+  }
+
+  #runPending(): void {
+    const pending = this.#pending
+    this.#pending = []
+    for (const commit of pending) {
+      try {
+        commit.resolve(this.#run(commit))
+      } catch (error) {
+        commit.reject(error)
+      }
+    }
+  }
+
+  /** Everything that can fail comes before the first change. */
+  #run({ base, reads, writes }: PendingCommit): CommitResult {
+    if (base > this.#tid) {
+      throw new PerdureError(
+        'PERDURE_ARGUMENT',
+        `No snapshot can have tid ${base}: the newest transaction is ${this.#tid}.`,
+      )
+    }
+    const conflicts = this.#findConflicts(base, reads, writes)
+    if (conflicts.length > 0) {
+      this.#conflicts++
+      return { conflicts }
+    }
+    if (writes.length === 0) return { tid: base }
+    if (this.#store.objects + writes.length > MAX_OBJECTS) {
+      throw new PerdureError(
+        'PERDURE_NO_SPACE',
+        `A MemoryStorage holds at most ${MAX_OBJECTS} objects. Use a FileStorage.`,
+      )
+    }
+    const tid = ++this.#tid
+    this.#store.advance()
+    for (const { oid, data } of writes) {
+      this.#store.put(oid, tid, data)
+      if (oid >= this.#nextOid) this.#nextOid = oid + 1
+    }
+    this.#log.append(writes.map((write) => write.oid))
+    return { tid }
+  }
+
+  #findConflicts(base: Tid, reads: readonly Oid[], writes: readonly RecordWrite[]): Conflict[] {
+    const changed = new Set<Oid>()
+    for (const oid of reads) if (this.#store.lastChange(oid) > base) changed.add(oid)
+    for (const { oid } of writes) if (this.#store.lastChange(oid) > base) changed.add(oid)
+    return Array.from(changed, (oid) => ({ oid, className: this.#className(oid), tid: this.#store.lastChange(oid) }))
+  }
+
+  #className(oid: Oid): string {
+    const data = this.#store.newest(oid)
+    if (data === undefined) return ''
+    try {
+      return recordClassName(data)
+    } catch {
+      return '' // A conflict is worth reporting even if the record in the way makes no sense.
+    }
+  }
+
+  async pack(): Promise<PackResult> {
+    this.#assertOpen()
+    this.#runPending()
+    const objectsBefore = this.#store.objects
+    const bytesBefore = this.#store.bytes
+    const reachable = this.#findReachable()
+    this.#store.advance()
+    for (const oid of this.#store.oids()) if (!reachable.has(oid)) this.#store.remove(oid)
+    const result = { objectsBefore, objectsAfter: this.#store.objects, bytesBefore, bytesAfter: this.#store.bytes }
+    await nextTurn()
+    return result
+  }
+
+  /**
+   * Follows the references of every version that is kept, which covers each open snapshot in a single pass. The
+   * price is that a mixture of versions may hold on to an object that no snapshot reaches; the next pack gets it.
+   */
+  #findReachable(): Set<Oid> {
+    const reachable = new Set<Oid>([ROOT_OID])
+    const stack = [ROOT_OID]
+    for (let oid = stack.pop(); oid !== undefined; oid = stack.pop()) {
+      for (const data of this.#store.versions(oid)) {
+        for (const target of recordReferences(data)) {
+          if (reachable.has(target)) continue
+          reachable.add(target)
+          stack.push(target)
+        }
+      }
+    }
+    return reachable
+  }
+
+  /** @throws PerdureError `PERDURE_UNSUPPORTED` always: nothing can be damaged that never left memory */
+  async verify(): Promise<VerifyReport> {
+    this.#assertOpen()
+    throw new PerdureError(
+      'PERDURE_UNSUPPORTED',
+      'A MemoryStorage has nothing to verify: its records never leave memory.',
+    )
+  }
+
+  statistics(): StorageStatistics {
+    this.#assertOpen()
+    return {
+      loads: this.#loads,
+      commits: this.#tid,
+      conflicts: this.#conflicts,
+      bytes: this.#store.bytes,
+      tid: this.#tid,
+      objects: this.#store.objects,
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    // The turn of the pending commits was scheduled before this one, so their promises settle first.
+    await nextTurn()
+    this.#store.clear()
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) {
+      throw new PerdureError('PERDURE_CLOSED', 'This MemoryStorage has been closed, and its data is gone.')
+    }
+  }
+}
+
+class MemorySnapshot implements Snapshot {
+  readonly tid: Tid
+  readonly #store: VersionStore
+  readonly #point: Point
+  /** Throws if the storage is closed; counts loads otherwise. */
+  readonly #beforeLoading: (loads: number) => void
+  #released = false
+
+  constructor(store: VersionStore, point: Point, beforeLoading: (loads: number) => void) {
+    this.tid = point.tid
+    this.#store = store
+    this.#point = point
+    this.#beforeLoading = beforeLoading
+  }
+
+  load(oid: Oid): StoredRecord | undefined {
+    this.#assertReadable(1)
+    return this.#store.at(oid, this.#point)
+  }
+
+  async loadMany(oids: readonly Oid[]): Promise<(StoredRecord | undefined)[]> {
+    const records: (StoredRecord | undefined)[] = []
+    for (let start = 0; start < oids.length || start === 0; start += RECORDS_PER_TURN) {
+      if (start > 0) await nextTurn()
+      const some = oids.slice(start, start + RECORDS_PER_TURN)
+      this.#assertReadable(some.length)
+      for (const oid of some) records.push(this.#store.at(oid, this.#point))
+    }
+    return records
+  }
+
+  async *records(): AsyncGenerator<StoredRecord> {
+    let count = 0
+    this.#assertReadable(0)
+    for (const oid of this.#store.oids()) {
+      if (++count % RECORDS_PER_TURN === 0) await nextTurn()
+      this.#assertReadable(0)
+      const record = this.#store.at(oid, this.#point)
+      if (record === undefined) continue
+      this.#beforeLoading(1)
+      yield record
+    }
+  }
+
+  release(): void {
+    if (this.#released) return
+    this.#released = true
+    this.#store.release(this.#point)
+  }
+
+  #assertReadable(loads: number): void {
+    if (this.#released) {
+      throw new PerdureError('PERDURE_CLOSED', `The snapshot at transaction ${this.tid} has been released.`)
+    }
+    this.#beforeLoading(loads)
+  }
+}
+
+/** Refuses what a caller may not ask of any storage. */
+function checkRequest({ base, reads, writes, note = '' }: CommitRequest): void {
+  if (!isId(base)) throw new PerdureError('PERDURE_ARGUMENT', `${base} is not a transaction identifier.`)
+  const oids = new Set<Oid>()
+  for (const { oid } of writes) {
+    if (oids.has(oid))
+      throw new PerdureError('PERDURE_ARGUMENT', `Object ${oid} is written twice.`, { details: { oid } })
+    oids.add(oid)
+  }
+  for (const oid of [...reads, ...oids]) {
+    if (!isId(oid))
+      throw new PerdureError('PERDURE_ARGUMENT', `${oid} is not an object identifier.`, { details: { oid } })
+  }
+  if (Buffer.byteLength(note) > MAX_NOTE) {
+    throw new PerdureError('PERDURE_LIMIT', `The note is longer than ${MAX_NOTE} bytes of UTF-8.`)
+  }
+}
+
+function isId(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0
+}

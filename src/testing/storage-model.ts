@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict'
+import { type Oid, ROOT_OID, type Tid } from '../core/oid.js'
+import type { CommitRequest, CommitResult, Snapshot, Storage, StoredRecord } from '../core/storage.js'
+import { assertChanges } from './handle-tests.js'
+import { textOf, write } from './suite-context.js'
+
+/** How many objects a program works on. Object 0 is the root. */
+export const MODEL_OBJECTS = 8
+
+/** One transaction of a program. Objects are positions below {@link MODEL_OBJECTS}. */
+export interface ModelTransaction {
+  /** Which of the held snapshots it reads at, counted round and round; -1 for one taken just before. */
+  readonly snapshot: number
+  readonly reads: readonly number[]
+  readonly writes: readonly { readonly object: number; readonly references: readonly number[] }[]
+}
+
+/** One step of a program: plain data, so that a property test can generate and shrink it. */
+export type ModelCommand =
+  | { readonly kind: 'snapshot' }
+  | { readonly kind: 'release'; readonly snapshot: number }
+  | { readonly kind: 'read'; readonly snapshot: number }
+  | { readonly kind: 'commit'; readonly together: readonly ModelTransaction[] }
+  | { readonly kind: 'changes'; readonly after: number; readonly span: number }
+  | { readonly kind: 'pack' }
+  | { readonly kind: 'reopen' }
+
+interface ModelRecord {
+  readonly tid: Tid
+  readonly text: string
+  readonly references: readonly Oid[]
+}
+
+interface HeldSnapshot {
+  readonly snapshot: Snapshot
+  readonly state: ReadonlyMap<Oid, ModelRecord>
+  readonly doubtful: ReadonlySet<Oid>
+}
+
+export interface ModelOptions {
+  readonly reopen?: ((closed: Storage) => Promise<Storage>) | undefined
+}
+
+/**
+ * Runs a program against a new storage and against a trivial model of it, a Map that is copied for each snapshot,
+ * and insists that they agree in everything they answer.
+ */
+export async function runModel(
+  storage: Storage,
+  program: readonly ModelCommand[],
+  options: ModelOptions = {},
+): Promise<void> {
+  const model = new StorageModel(storage, options)
+  for (const command of program) await model.run(command)
+  await model.finish()
+}
+
+class StorageModel {
+  #storage: Storage
+  readonly #options: ModelOptions
+  /** The newest state. */
+  readonly #newest = new Map<Oid, ModelRecord>()
+  /** Objects a pack was free to remove and free to keep. */
+  readonly #doubtful = new Set<Oid>()
+  /** The oids written by each transaction, from tid 1. */
+  readonly #written: Oid[][] = []
+  /** The oid of each object of the program. One that was packed away gets another. */
+  readonly #oids: Oid[] = [ROOT_OID]
+  readonly #held: HeldSnapshot[] = []
+  #texts = 0
+
+  constructor(storage: Storage, options: ModelOptions) {
+    this.#storage = storage
+    this.#options = options
+    for (let i = 1; i < MODEL_OBJECTS; i++) this.#oids.push(storage.allocateOids(1))
+  }
+
+  async run(command: ModelCommand): Promise<void> {
+    switch (command.kind) {
+      case 'snapshot':
+        return this.#hold()
+      case 'release':
+        return this.#release(command.snapshot)
+      case 'read':
+        return await this.#read(this.#snapshot(command.snapshot))
+      case 'commit':
+        return await this.#commit(command.together)
+      case 'changes':
+        return this.#changes(command.after, command.span)
+      case 'pack':
+        return await this.#pack()
+      case 'reopen':
+        return await this.#reopen()
+    }
+  }
+
+  async finish(): Promise<void> {
+    this.#hold()
+    for (const held of this.#held) await this.#read(held)
+    this.#releaseAll()
+    assert.equal(this.#storage.statistics().tid, this.#written.length)
+  }
+
+  #hold(): void {
+    const snapshot = this.#storage.snapshot()
+    assert.equal(snapshot.tid, this.#written.length)
+    this.#held.push({ snapshot, state: new Map(this.#newest), doubtful: new Set(this.#doubtful) })
+  }
+
+  #snapshot(number: number): HeldSnapshot {
+    if (number < 0 || this.#held.length === 0) this.#hold()
+    return this.#held.at(number < 0 ? -1 : number % this.#held.length) as HeldSnapshot
+  }
+
+  #release(number: number): void {
+    const [held] = this.#held.splice(number % Math.max(1, this.#held.length), 1)
+    held?.snapshot.release()
+  }
+
+  #releaseAll(): void {
+    for (const held of this.#held.splice(0)) held.snapshot.release()
+  }
+
+  async #read(held: HeldSnapshot): Promise<void> {
+    const { snapshot, state } = held
+    const many = await snapshot.loadMany(this.#oids)
+    for (const [at, oid] of this.#oids.entries()) {
+      this.#compare(held, oid, snapshot.load(oid))
+      this.#compare(held, oid, many[at])
+    }
+    const seen = new Set<Oid>()
+    for await (const record of snapshot.records()) {
+      assert.ok(!seen.has(record.oid), `object ${record.oid} is listed twice`)
+      seen.add(record.oid)
+      assert.ok(state.has(record.oid), `object ${record.oid} is not in snapshot ${snapshot.tid}`)
+      this.#compare(held, record.oid, record)
+    }
+    for (const oid of state.keys()) if (!seen.has(oid)) this.#compare(held, oid, undefined)
+  }
+
+  #compare({ snapshot, state, doubtful }: HeldSnapshot, oid: Oid, record: StoredRecord | undefined): void {
+    if (record === undefined && doubtful.has(oid)) return
+    const expected = state.get(oid)
+    const got = record && { oid: record.oid, tid: record.tid, text: textOf(record) }
+    const wanted = expected && { oid, tid: expected.tid, text: expected.text }
+    assert.deepEqual(got, wanted, `object ${oid} at snapshot ${snapshot.tid}`)
+  }
+
+  /** Transactions that are committed without waiting for each other are validated in the order of the calls. */
+  async #commit(transactions: readonly ModelTransaction[]): Promise<void> {
+    const requests = transactions.map((transaction) => this.#request(transaction))
+    const pending = requests.map(({ request }) => this.#storage.commit(request))
+    const expected = requests.map(({ request, records }) => this.#apply(request, records))
+    for (const [at, result] of (await Promise.all(pending)).entries()) {
+      assert.deepEqual(simplify(result), expected[at], `result of commit ${at}`)
+    }
+  }
+
+  #request(transaction: ModelTransaction) {
+    const base = this.#snapshot(transaction.snapshot).snapshot.tid
+    const reads = transaction.reads.map((object) => this.#oid(object)).filter((oid) => !this.#doubtful.has(oid))
+    const records = new Map<Oid, Omit<ModelRecord, 'tid'>>()
+    for (const { object, references } of transaction.writes) {
+      if (this.#doubtful.has(this.#oid(object))) this.#oids[object] = this.#storage.allocateOids(1)
+      const targets = references.map((target) => this.#oid(target)).filter((oid) => !this.#doubtful.has(oid))
+      records.set(this.#oid(object), { text: `text ${this.#texts++}`, references: targets })
+    }
+    const writes = Array.from(records, ([oid, { text, references }]) => write(oid, text, references))
+    return { request: { base, reads, writes } satisfies CommitRequest, records }
+  }
+
+  #oid(object: number): Oid {
+    return this.#oids[object] as Oid
+  }
+
+  #apply({ base, reads }: CommitRequest, records: ReadonlyMap<Oid, Omit<ModelRecord, 'tid'>>) {
+    const conflicts = new Map<Oid, Tid>()
+    for (const oid of [...reads, ...records.keys()]) {
+      const tid = this.#newest.get(oid)?.tid ?? 0
+      if (tid > base) conflicts.set(oid, tid)
+    }
+    if (conflicts.size > 0) return { conflicts: [...conflicts].sort(byOid) }
+    if (records.size === 0) return { tid: base }
+    this.#written.push([...records.keys()])
+    const tid = this.#written.length
+    for (const [oid, record] of records) this.#newest.set(oid, { tid, ...record })
+    return { tid }
+  }
+
+  #changes(after: number, span: number): void {
+    const from = after % (this.#written.length + 1)
+    const upTo = Math.min(from + span, this.#written.length)
+    assertChanges(this.#storage, from, upTo, this.#written.slice(from, upTo).flat())
+  }
+
+  /** A pack may keep what an open snapshot sees, and must keep what one reaches; without any it must be exact. */
+  async #pack(): Promise<void> {
+    const { objectsAfter } = await this.#storage.pack()
+    const reached = new Set<Oid>([ROOT_OID])
+    for (const state of [this.#newest, ...this.#held.map((held) => held.state)]) reach(state, ROOT_OID, reached)
+    for (const oid of [...this.#oids, ...this.#newest.keys()]) {
+      if (reached.has(oid)) continue
+      this.#doubtful.add(oid)
+      if (this.#held.length === 0) this.#newest.delete(oid)
+    }
+    if (this.#held.length === 0) assert.equal(objectsAfter, this.#newest.size, 'objects after the pack')
+  }
+
+  async #reopen(): Promise<void> {
+    if (this.#options.reopen === undefined) return
+    this.#releaseAll()
+    await this.#storage.close()
+    this.#storage = await this.#options.reopen(this.#storage)
+    // Oids that were reserved but never committed may now be given out again.
+    for (const [object, oid] of this.#oids.entries()) {
+      if (!this.#newest.has(oid) && object > 0) this.#oids[object] = this.#storage.allocateOids(1)
+    }
+  }
+}
+
+function reach(state: ReadonlyMap<Oid, ModelRecord>, from: Oid, reached: Set<Oid>): void {
+  const visited = new Set<Oid>()
+  const stack = [from]
+  for (let oid = stack.pop(); oid !== undefined; oid = stack.pop()) {
+    const record = state.get(oid)
+    if (record === undefined || visited.has(oid)) continue
+    visited.add(oid)
+    reached.add(oid)
+    stack.push(...record.references)
+  }
+}
+
+function simplify({ tid, conflicts }: CommitResult) {
+  return conflicts === undefined ? { tid } : { conflicts: conflicts.map((c) => [c.oid, c.tid]).sort(byOid) }
+}
+
+function byOid([a]: readonly (number | undefined)[], [b]: readonly (number | undefined)[]): number {
+  return (a ?? 0) - (b ?? 0)
+}
