@@ -125,10 +125,12 @@ export class FileStorage implements Storage {
   }
 
   async pack(): Promise<PackResult> {
+    this.#assertOpen()
     throw new PerdureError('PERDURE_UNSUPPORTED', 'A FileStorage cannot be packed yet.')
   }
 
   async verify(_options: VerifyOptions = {}): Promise<VerifyReport> {
+    this.#assertOpen()
     throw new PerdureError('PERDURE_UNSUPPORTED', 'A FileStorage cannot be verified yet.')
   }
 

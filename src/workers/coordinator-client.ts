@@ -2,7 +2,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { PerdureError, unpackError } from '../core/errors.js'
 import type { CommitRequest, CommitResult } from '../core/storage.js'
 import { layOutTransaction } from '../journal/transaction.js'
-import type { CommitMessage, CommitOutcome, CoordinatorReply, CoordinatorRequest } from './messages.js'
+import type { CommitAnswer, CommitMessage, CommitOutcome, CoordinatorReply, CoordinatorRequest } from './messages.js'
 
 /** Smaller transactions are cheaper to copy than to transfer. */
 const TRANSFER_BYTES = 32 * 1024
@@ -68,8 +68,12 @@ export class CoordinatorClient {
   }
 
   #receive(reply: CoordinatorReply): void {
-    if (reply.type === 'closed') return this.fail(closedByOwner(this.#location))
-    for (const { id, outcome } of reply.answers) {
+    if (reply.type === 'closed') this.fail(closedByOwner(this.#location))
+    else this.#settle(reply.answers)
+  }
+
+  #settle(answers: readonly CommitAnswer[]): void {
+    for (const { id, outcome } of answers) {
       const waiting = this.#waiting.get(id)
       this.#waiting.delete(id)
       if (waiting !== undefined) settle(waiting, outcome)
@@ -107,7 +111,10 @@ export class CoordinatorClient {
 }
 
 function settle({ resolve, reject }: Waiting, outcome: CommitOutcome): void {
-  if (outcome.error === undefined) return resolve(outcome)
+  if (outcome.error === undefined) {
+    resolve(outcome)
+    return
+  }
   const error = unpackError(outcome.error)
   if (outcome.cause !== undefined) error.cause = unpackError(outcome.cause)
   reject(error)

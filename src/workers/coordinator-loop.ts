@@ -100,14 +100,20 @@ export class CoordinatorLoop {
 
   /** Validates the commits in order, stores those that pass with one write and one sync, and answers all. */
   runBatch(batch: readonly PendingCommit[]): void {
-    if (this.#poison !== undefined) return refuseAll(batch, this.#poison)
+    const refusal = this.#poison ?? this.#run(batch)
+    if (refusal !== undefined) refuseAll(batch, refusal)
+    else this.#considerCheckpoint()
+  }
+
+  /** Returns why nothing of the batch has been stored, if that is so. */
+  #run(batch: readonly PendingCommit[]): PerdureError | undefined {
     const accepted: Accepted[] = []
     const outcomes = new Batch(this.#state.tid, this.#writer.end, accepted)
     const results = batch.map((commit) => this.#validate(commit, outcomes))
     try {
       this.#store(accepted)
     } catch (error) {
-      return refuseAll(batch, this.#poisonWith(error))
+      return this.#poisonWith(error)
     }
     this.#publish(accepted)
     const conflicts = results.reduce((count, outcome) => count + (outcome.conflicts === undefined ? 0 : 1), 0)
@@ -115,7 +121,7 @@ export class CoordinatorLoop {
     batch.forEach((commit, i) => {
       commit.answer(results[i] as CommitOutcome)
     })
-    this.#considerCheckpoint()
+    return undefined
   }
 
   #validate(commit: PendingCommit, batch: Batch): CommitOutcome {
