@@ -48,6 +48,9 @@ const RULES: Record<
   checkpointBytes: { expected: 'a number of bytes from 65536', test: isBytes(65_536, Number.MAX_SAFE_INTEGER) },
 }
 
+/** The names of all options. */
+export const FILE_OPTIONS = Object.keys(RULES) as readonly (keyof FileStorageOptions)[]
+
 function isBoolean(value: unknown): boolean {
   return typeof value === 'boolean'
 }
