@@ -1,7 +1,7 @@
 import { realpathSync, rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
 import { PerdureError } from '../core/errors.js'
 import type { CommitRequest, CommitResult } from '../core/storage.js'
@@ -245,7 +245,7 @@ class Place {
 /** The real path, so that the sidecar files are the same whatever link the database is opened by. */
 function canonicalPath(path: string): string {
   try {
-    return realpathSync(path)
+    return nodeFileSystem.exists(path) ? realpathSync(path) : join(realpathSync(dirname(resolve(path))), basename(path))
   } catch {
     return resolve(path) // What is wrong with it shows when it is opened.
   }

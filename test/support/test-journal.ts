@@ -1,5 +1,5 @@
 import type { Oid, Tid } from '../../src/core/oid.js'
-import { encodeRecord } from '../../src/core/record.js'
+import { decodeRecord, encodeRecord } from '../../src/core/record.js'
 import { createJournal } from '../../src/journal/journal.js'
 import { type FileSystem, nodeFileSystem } from '../../src/journal/journal-file.js'
 import { JournalView } from '../../src/journal/shared-journal.js'
@@ -63,11 +63,7 @@ export class TestJournal {
   text(oid: Oid, tid = this.tid): string | undefined {
     const offset = this.view.index.get(oid)
     const record = offset === 0 ? undefined : this.view.reader.load(oid, offset, tid)
-    return record === undefined
-      ? undefined
-      : Buffer.from(record.data)
-          .toString()
-          .slice(-(record.data.length - 7))
+    return record === undefined ? undefined : Buffer.from(decodeRecord(record.data).state).toString()
   }
 
   /** Texts of all objects below `end`. */
