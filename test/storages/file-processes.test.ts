@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
@@ -9,6 +9,8 @@ import { recordNumber } from '../support/number-record.js'
 import { TemporaryDirectory } from '../support/temporary-directory.js'
 
 const COMMITTING_PROCESS = fileURLToPath(new URL('../support/committing-process.js', import.meta.url))
+
+const FORGETFUL_PROCESS = fileURLToPath(new URL('../support/forgetful-process.js', import.meta.url))
 
 /** A process that commits, and what it has told of. */
 class Writer {
@@ -137,6 +139,19 @@ describe('FileStorage among processes', () => {
       }
     })
   }
+
+  it('does not keep a process from ending, but lets its commits be stored', async () => {
+    for (const args of [[path], []]) {
+      writer = new Writer(process.execPath, [FORGETFUL_PROCESS, ...args])
+      const location = await writer.line()
+      await writer.rest()
+      expect(writer.process.exitCode).to.equal(0)
+      expect(existsSync(location as string)).to.equal(args.length > 0)
+    }
+    const snapshot = (await start(path)).snapshot()
+    expect(recordNumber(snapshot.load(0))).to.equal(8)
+    snapshot.release()
+  })
 
   it('keeps what was acknowledged when a file may not grow further', async () => {
     // 1 MiB, in blocks of 1 KiB; the limit holds for the child alone.
