@@ -1,6 +1,6 @@
 import { HEADER, type Header } from './header.js'
 import type { Persistent } from './persistent.js'
-import { canonicalizeKeys, fromStored, toStored } from './tracked.js'
+import { canonicalizeKeys, fromStored, handOver, toStored } from './tracked.js'
 
 export { BARE } from './class-info.js'
 
@@ -43,4 +43,12 @@ export function shown(object: Persistent, value: unknown): unknown {
 /** Must be called once for each loaded state before a Map or Set in it is searched by a persistent object. */
 export function prepareKeys(object: Persistent, keyed: Map<unknown, unknown> | Set<unknown>): void {
   canonicalizeKeys(object[HEADER] as Header, keyed)
+}
+
+/**
+ * Must be called when values have been moved from the state of one object to that of another: references among them
+ * can then be followed from there, and containers that somebody holds belong to `to`.
+ */
+export function valuesMoved(from: Persistent, to: Persistent, values: readonly unknown[]): void {
+  handOver(from[HEADER] as Header, to[HEADER] as Header, values)
 }

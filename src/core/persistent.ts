@@ -2,6 +2,7 @@ import { type InspectOptions, inspect } from 'node:util'
 import { type ClassInfo, classInfo, isVolatile, type PersistentClass } from './class-info.js'
 import { PerdureError } from './errors.js'
 import { HEADER, Header, headerOf } from './header.js'
+import { inspectAs } from './inspection.js'
 import { fromStored, toStored } from './tracked.js'
 
 /**
@@ -41,11 +42,11 @@ export class Persistent {
   }
 
   /** Shows the object in console.log as a plain instance of its class. */
-  [inspect.custom](_depth: number | null, options: InspectOptions, show: typeof inspect): string {
+  [inspect.custom](depth: number | null, options: InspectOptions, show: typeof inspect): string {
     const header = headerOf(this)
     if (header === undefined) return `${this.constructor.name} {}`
-    const name = header.info.name
-    return `${name} ${show(header.info.kind === 'bare' ? this.toJSON?.() : visibleFields(header), options)}`
+    const content = () => (header.info.kind === 'bare' ? this.toJSON?.() : visibleFields(header))
+    return inspectAs(this, header.info.name, content, { depth, options, show })
   }
 
   /** Classes that show more than their fields, or other things, define it. */
