@@ -2,11 +2,12 @@ import { HEADER, type Header } from './header.js'
 import type { Persistent } from './persistent.js'
 import { canonicalizeKeys, fromStored, handOver, toStored } from './tracked.js'
 
-export { BARE } from './class-info.js'
+export { BARE, STAND_IN } from './class-info.js'
 
 /*
- * For classes of kind `bare` (`static readonly [BARE] = true`), which keep their state as they like and are not
- * behind a Proxy: the collections. What they store must have gone through `stored`, what they give out through `shown`.
+ * For classes of kind `bare` (`static readonly [BARE] = true`): the collections. They keep their state as they like,
+ * and are not behind a Proxy, unless they make one themselves by `STAND_IN`. What they store must have gone through
+ * `stored`, what they give out through `shown`.
  */
 
 /** The state of a bare object, loaded and noted as read. It must not be changed. */
