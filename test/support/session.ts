@@ -2,7 +2,7 @@ import type { PersistentClass } from '../../src/core/class-info.js'
 import type { Connection, ConnectionOptions } from '../../src/core/connection.js'
 import type { Database } from '../../src/core/database.js'
 import type { Persistent } from '../../src/core/persistent.js'
-import { memoryDatabase } from './memory-database.js'
+import { databaseOf } from './memory-database.js'
 
 /** What a program under test does to its connection between other steps. */
 export type Turn = 'commit' | 'abort' | 'reload'
@@ -22,7 +22,7 @@ export class Session<Root extends Persistent> {
     classes: readonly PersistentClass[],
     options: ConnectionOptions = {},
   ): Promise<Session<Root>> {
-    const database = await memoryDatabase(createRoot, classes, options)
+    const database = await databaseOf(createRoot, classes, options)
     return new Session(database, await database.connect())
   }
 
