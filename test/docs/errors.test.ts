@@ -43,8 +43,8 @@ describe('The error codes', () => {
   it('are explained with what to do and which details there are', () => {
     const text = readFileSync(join(PACKAGE, 'docs', 'errors.md'), 'utf8')
     for (const section of text.split(/^## /m).slice(1)) {
-      expect(section).to.include('*What to do:*')
-      expect(section).to.include('*Details:*')
+      expect(section).to.include('_What to do:_')
+      expect(section).to.include('_Details:_')
     }
   })
 
