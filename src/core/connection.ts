@@ -295,7 +295,10 @@ export class Connection<Root extends object = Persistent> {
   async #send(request: CommitRequest): Promise<Tid> {
     const committing = this.#changed
     this.#changed = new Set()
-    for (const header of committing) header.changed = false
+    for (const header of committing) {
+      header.changed = false
+      header.committing = true
+    }
     this.#phase = 'committing'
     try {
       const result = await this.#context.storage.commit(request)
@@ -436,14 +439,20 @@ export class Connection<Root extends object = Persistent> {
     this.#invalidate(base, tid - 1)
     this.#cacheTid = tid
     for (const header of this.#added) this.#cache.add(header)
-    for (const header of committing) this.#cache.use(header)
+    for (const header of committing) {
+      header.committing = false
+      this.#cache.use(header)
+    }
     this.#added = []
     this.#endTransaction()
   }
 
   #notCommitted(committing: Set<Header>, error: unknown): void {
     if (error instanceof ConflictError) this.#conflicts++
-    for (const header of committing) header.changed = true
+    for (const header of committing) {
+      header.committing = false
+      header.changed = true
+    }
     this.#changed = committing
     if (this.#phase === 'committing') this.#phase = 'reading'
   }

@@ -97,6 +97,25 @@ describe('Connection', () => {
       expect(node(two, 'a').value).to.equal(12)
     })
 
+    it('keeps what it is storing in memory, however small the cache', async () => {
+      one.cacheSize = 1
+      const a = node(one, 'a')
+      a.value = 10
+      const committed = one.commit()
+      expect(node(one, 'b').value).to.equal(2)
+      expect(a.value).to.equal(10)
+      await committed
+      expect(a.value).to.equal(10)
+      two.abort()
+      node(two, 'a').value = 5
+      a.value = 11
+      await two.commit()
+      const refused = one.commit()
+      expect(node(one, 'b').value).to.equal(2)
+      await failure('PERDURE_CONFLICT', () => refused)
+      expect(a.value, 'changes are still there').to.equal(11)
+    })
+
     it('stores nothing when something cannot be stored, and goes on when that is mended', async () => {
       const fresh = new Node(5)
       one.root['fresh'] = fresh
