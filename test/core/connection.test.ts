@@ -287,6 +287,28 @@ describe('Connection', () => {
       })
     })
 
+    it('ends a crawl in the middle of what it loaded ahead, too', async () => {
+      const crawl = two.crawl()
+      for (let i = 0; i < 2; i++) await crawl.next()
+      node(one, 'b').value = 20
+      await one.commit()
+      two.abort()
+      expect(two.root).to.be.instanceOf(Object)
+      await failure('PERDURE_STALE', () => crawl.next())
+      expect(node(two, 'b').value).to.equal(20)
+    })
+
+    it('drops what was prefetched in a transaction that has ended', async () => {
+      const a = node(two, 'a')
+      node(one, 'a').value = 10
+      await one.commit()
+      const prefetched = two.prefetch([a])
+      two.abort()
+      expect(node(two, 'b').value).to.equal(2)
+      expect(await prefetched).to.equal(0)
+      expect(a.value).to.equal(10)
+    })
+
     it('finds instances of a class and of its subclasses', async () => {
       const leaves: number[] = []
       for await (const leaf of two.instancesOf(Leaf)) leaves.push(leaf.value)
