@@ -19,6 +19,17 @@ export function writeState<S extends object>(object: Persistent): S {
   return (object[HEADER] as Header).write() as S
 }
 
+/**
+ * The state, and the promise that eviction ends with the same one: as long as the caller holds what this returns,
+ * reading the state again gives it back, unless it has been replaced by abort or another connection's commit.
+ */
+export function holdState<S extends object>(object: Persistent): S {
+  const header = object[HEADER] as Header
+  const state = header.read()
+  header.lent = true
+  return state as S
+}
+
 /** What to keep in a state for a value given by the user. */
 export function stored(value: unknown): unknown {
   return toStored(value)

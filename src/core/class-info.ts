@@ -105,9 +105,10 @@ function namedState(kind: ClassKind): StateShape {
 }
 
 function withoutVolatile(state: object): State {
-  const keys = Reflect.ownKeys(state)
-  if (!keys.some(isVolatile)) return state as State
-  return Object.fromEntries(Object.entries(state).filter(([key]) => !isVolatile(key)))
+  for (const key in state) {
+    if (isVolatile(key)) return Object.fromEntries(Object.entries(state).filter(([name]) => !isVolatile(name)))
+  }
+  return state as State
 }
 
 function slotState(fields: readonly string[]): StateShape {

@@ -23,11 +23,11 @@ export type Isolation = 'serializable' | 'snapshot'
 /** Options of one connection. */
 export interface ConnectionOptions {
   /** How many objects the cache holds strongly; 20,000 unless given. Others are kept only as long as the program uses them. */
-  readonly cacheSize?: number
+  readonly cacheSize?: number | undefined
   /** `serializable` unless given. */
-  readonly isolation?: Isolation
+  readonly isolation?: Isolation | undefined
   /** Refuses every change with `PERDURE_READONLY`. */
-  readonly readonly?: boolean
+  readonly readonly?: boolean | undefined
 }
 
 /** Options of one commit. */

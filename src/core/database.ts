@@ -6,7 +6,7 @@ import { ROOT_OID } from './oid.js'
 import { OidAllocator } from './oid-allocator.js'
 import type { Persistent } from './persistent.js'
 import type { Serializer } from './serializer.js'
-import type { PackResult, Storage, StorageStatistics, VerifyOptions, VerifyReport } from './storage.js'
+import type { PackResult, SharedStorage, Storage, StorageStatistics, VerifyOptions, VerifyReport } from './storage.js'
 
 /** What a database is made of; see src/open.ts. */
 export interface DatabaseParts {
@@ -152,6 +152,21 @@ export class Database<Root extends object = Persistent> {
   async verify(options?: VerifyOptions): Promise<VerifyReport> {
     this.#checkOpen()
     return this.#parts.storage.verify(options)
+  }
+
+  /**
+   * A handle with which another thread opens the same database:
+   *
+   * ```ts
+   * const { handle, transferList } = db.share()
+   * new Worker(url, { workerData: handle, transferList })   // there: await open(workerData, { classes })
+   * ```
+   *
+   * @throws PerdureError `PERDURE_UNSUPPORTED` if the storage cannot be shared
+   */
+  share(): SharedStorage {
+    this.#checkOpen()
+    return this.#parts.storage.share()
   }
 
   get statistics(): StorageStatistics {

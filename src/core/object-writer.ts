@@ -9,8 +9,11 @@ import { RecordBuffer } from './record-buffer.js'
 import { NO_OID, type Reference } from './reference.js'
 import type { ReferenceWriter, Serializer } from './serializer.js'
 import type { Step } from './storable.js'
-import { storableState, strayProperty } from './storable.js'
+import { StateWalker, strayProperty } from './storable.js'
 import type { RecordWrite } from './storage.js'
+
+/** From this many references on, looking one up in a Map is faster than searching the list. */
+const LONG_LIST = 16
 
 /** What the writer needs to know of the connection whose changes it writes. */
 export interface WriterContext {
@@ -46,13 +49,17 @@ export function writeObjects(context: WriterContext, changed: Iterable<Header>):
   }
 }
 
-class ObjectWriter implements ReferenceWriter {
+class ObjectWriter {
   readonly #context: WriterContext
   readonly #buffer = new RecordBuffer()
   readonly #writes: RecordWrite[] = []
   readonly #added: Header[] = []
   readonly #queue: Header[] = []
-  readonly #positions = new Map<Reference, number>()
+  readonly #references = new ReferenceList()
+  readonly #walker = new StateWalker((reference) => {
+    this.#admit(reference)
+    this.#references.add(reference)
+  })
 
   constructor(context: WriterContext) {
     this.#context = context
@@ -69,11 +76,6 @@ class ObjectWriter implements ReferenceWriter {
     for (const header of this.#added) disown(header)
   }
 
-  /** The position of a reference met while the serializer encodes a state. */
-  position(reference: Reference): number {
-    return this.#positions.get(reference) as number
-  }
-
   #writeObject(header: Header): void {
     const { info } = header
     const stray = strayProperty(header)
@@ -84,19 +86,14 @@ class ObjectWriter implements ReferenceWriter {
         `a plain field of ${info.name}, whose fields are all declared with @field accessor or kept by the collection it extends`,
       )
     }
-    const positions = this.#positions
-    positions.clear()
-    let current: readonly Step[] = []
+    const references = this.#references
+    references.clear()
     try {
-      const state = storableState(info.toState(header.state as object), (reference, steps) => {
-        current = steps
-        this.#admit(reference)
-        if (!positions.has(reference)) positions.set(reference, positions.size)
-      })
-      writeRecordHead(this.#buffer, info.name, [...positions.keys()])
-      this.#buffer.bytes(this.#context.serializer.encode(state, this))
+      const state = this.#walker.walk(info.toState(header.state as object))
+      writeRecordHead(this.#buffer, info.name, references.all)
+      this.#buffer.bytes(this.#context.serializer.encode(state, references))
     } catch (error) {
-      throw this.#explain(header, current, error)
+      throw this.#explain(header, error)
     }
     this.#writes.push({ oid: header.oid, data: this.#buffer.finish() })
   }
@@ -123,11 +120,12 @@ class ObjectWriter implements ReferenceWriter {
     this.#queue.push(header)
   }
 
-  #explain(header: Header, steps: readonly Step[], error: unknown): unknown {
+  #explain(header: Header, error: unknown): unknown {
     if (!(error instanceof PerdureError)) return error
+    const { steps } = this.#walker
     switch (error.code) {
       case 'PERDURE_UNSTORABLE':
-        return this.#unstorable(header, error.details['steps'] as Step[], error.details['what'] as string)
+        return this.#unstorable(header, steps, error.details['what'] as string)
       case 'PERDURE_FOREIGN_OBJECT': {
         const path = this.#path(header, steps)
         return new PerdureError(
@@ -158,6 +156,34 @@ class ObjectWriter implements ReferenceWriter {
     return start === undefined
       ? formatPath(header.oid === NO_OID ? header.info.name : `${header.info.name}(${header.oid})`, below)
       : formatPath('root', [...start, ...below])
+  }
+}
+
+/** The references of the record under way. Few as a rule, so they are searched one by one before a Map is made. */
+class ReferenceList implements ReferenceWriter {
+  readonly all: Reference[] = []
+  #positions: Map<Reference, number> | undefined
+
+  clear(): void {
+    this.all.length = 0
+    this.#positions = undefined
+  }
+
+  add(reference: Reference): void {
+    if (this.#find(reference) !== undefined) return
+    this.#positions?.set(reference, this.all.length)
+    this.all.push(reference)
+    if (this.all.length === LONG_LIST) this.#positions = new Map(this.all.map((each, position) => [each, position]))
+  }
+
+  position(reference: Reference): number {
+    return this.#find(reference) as number
+  }
+
+  #find(reference: Reference): number | undefined {
+    if (this.#positions !== undefined) return this.#positions.get(reference)
+    const position = this.all.indexOf(reference)
+    return position < 0 ? undefined : position
   }
 }
 

@@ -41,7 +41,7 @@ export class Persistent {
   }
 
   /** Shows the object in console.log as a plain instance of its class. */
-  [inspect.custom](_depth: number, options: InspectOptions, show: typeof inspect): string {
+  [inspect.custom](_depth: number | null, options: InspectOptions, show: typeof inspect): string {
     const header = headerOf(this)
     if (header === undefined) return `${this.constructor.name} {}`
     const name = header.info.name
@@ -110,7 +110,7 @@ class TransparentHeader extends Header implements ProxyHandler<object> {
 
   get(target: object, key: string | symbol, receiver: unknown): unknown {
     if (key === HEADER) return this
-    const state = this.read() as Record<string | symbol, unknown>
+    const state = this.read() as Named
     const value = state[key]
     // Primitives are always the state's own: nothing puts any on Object.prototype.
     if (value !== undefined && typeof value !== 'function') {
@@ -124,22 +124,17 @@ class TransparentHeader extends Header implements ProxyHandler<object> {
 
   set(target: object, key: string | symbol, value: unknown, receiver: unknown): boolean {
     // Setters of the class, new fields, and objects that merely inherit from this one take the ordinary way.
-    if (receiver !== this.object || !Object.hasOwn(this.read(), key)) return Reflect.set(target, key, value, receiver)
-    this.#assign(key, value)
+    const state = this.read() as Named
+    if (receiver !== this.object || !Object.hasOwn(state, key)) return Reflect.set(target, key, value, receiver)
+    const before = state[key]
+    if (typeof value === 'object' || !Object.is(before, value)) this.#assign(key, value)
     return true
   }
 
   defineProperty(_target: object, key: string | symbol, descriptor: PropertyDescriptor): boolean {
-    const known = Reflect.getOwnPropertyDescriptor(this.read(), key)
-    const { get, set, enumerable, configurable, writable } = { ...known, ...descriptor }
-    if (get !== undefined || set !== undefined || !(enumerable && configurable && writable)) {
-      throw new PerdureError(
-        'PERDURE_ARGUMENT',
-        `Cannot define ${String(key)} on a ${this.info.name}: properties of a persistent object are plain ones (enumerable, configurable, writable).`,
-        { details: { className: this.info.name, oid: this.oid } },
-      )
-    }
-    this.#assign(key, 'value' in descriptor ? descriptor.value : known?.value)
+    const isField = 'value' in descriptor && descriptor.enumerable && descriptor.configurable && descriptor.writable
+    if (isField) this.#assign(key, descriptor.value)
+    else this.#redefine(key, descriptor)
     return true
   }
 
@@ -171,20 +166,29 @@ class TransparentHeader extends Header implements ProxyHandler<object> {
   }
 
   #assign(key: string | symbol, value: unknown): void {
-    if (isVolatile(key)) {
-      define(this.read(), key, value)
-      return
+    if (isVolatile(key)) define(this.read(), key, value)
+    else define(this.write(), key, toStored(value))
+  }
+
+  /** Object.defineProperty as users call it: what it does not mention stays as it was. */
+  #redefine(key: string | symbol, descriptor: PropertyDescriptor): void {
+    const known = Reflect.getOwnPropertyDescriptor(this.read(), key)
+    const { get, set, enumerable, configurable, writable } = { ...known, ...descriptor }
+    if (get !== undefined || set !== undefined || !(enumerable && configurable && writable)) {
+      throw new PerdureError(
+        'PERDURE_ARGUMENT',
+        `Cannot define ${String(key)} on a ${this.info.name}: properties of a persistent object are plain ones (enumerable, configurable, writable).`,
+        { details: { className: this.info.name, oid: this.oid } },
+      )
     }
-    const stored = toStored(value)
-    const state = this.read() as Record<string | symbol, unknown>
-    const primitive = typeof stored !== 'object' || stored === null
-    if (primitive && Object.is(state[key], stored) && Object.hasOwn(state, key)) return
-    define(this.write(), key, stored)
+    this.#assign(key, 'value' in descriptor ? descriptor.value : known?.value)
   }
 }
+
+type Named = Record<string | symbol, unknown>
 
 function define(state: object, key: string | symbol, value: unknown): void {
   if (key === '__proto__')
     Object.defineProperty(state, key, { value, writable: true, enumerable: true, configurable: true })
-  else (state as Record<string | symbol, unknown>)[key] = value
+  else (state as Named)[key] = value
 }

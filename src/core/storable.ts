@@ -8,38 +8,48 @@ import { isContainer, isPlainObject, referenceTo, toStored } from './tracked.js'
 /** One step from a state down to a value: a property name, an array index, or the key of a Map. */
 export type Step = string | number
 
-/** Told of every persistent object that a state refers to, with the steps that lead to it. */
-export type OnReference = (reference: Reference, steps: readonly Step[]) => void
+/** Told of every persistent object that a state refers to. */
+export type OnReference = (reference: Reference) => void
 
 /**
- * Walks a state before it is encoded: reports its references and refuses what cannot be stored. Returns the state,
- * or a copy of it if it holds objects where only references may stand, which happens when a container
- * made by the user was put into it whole.
- *
- * @throws PerdureError `PERDURE_UNSTORABLE` with `details.steps`
+ * Walks states before they are encoded: reports their references and refuses what cannot be stored. One walker
+ * serves all states of a commit.
  */
-export function storableState(state: State, onReference: OnReference): State {
-  const walk = new Walk(onReference)
-  walk.object(state)
-  return walk.foreign ? (stored(state, new Map()) as State) : state
-}
-
-class Walk {
-  /** True if persistent objects or tracked containers were met where references and raw containers belong. */
-  foreign = false
+export class StateWalker {
   readonly #onReference: OnReference
-  readonly #steps: Step[] = []
+  /** True if persistent objects or tracked containers were met where references and raw containers belong. */
+  #foreign = false
+  #steps: Step[] = []
   #seen: Set<object> | undefined
 
   constructor(onReference: OnReference) {
     this.#onReference = onReference
   }
 
-  object(object: object): void {
-    for (const key of Object.keys(object)) {
+  /** The steps to where the walk is, or to where it was when an error ended it. */
+  get steps(): readonly Step[] {
+    return this.#steps
+  }
+
+  /**
+   * Returns the state, or a copy of it if it holds objects where only references may stand, which happens when a
+   * container made by the user was put into it whole.
+   *
+   * @throws PerdureError `PERDURE_UNSTORABLE` with `details.what`
+   */
+  walk(state: State): State {
+    this.#foreign = false
+    this.#steps = []
+    this.#seen = undefined
+    this.#properties(state)
+    return this.#foreign ? (stored(state, new Map()) as State) : state
+  }
+
+  #properties(object: object): void {
+    for (const key in object) {
       const value: unknown = (object as State)[key]
       if (typeof value === 'object' ? value !== null : typeof value === 'function' || typeof value === 'symbol') {
-        this.#step(key, value as object)
+        this.#step(key, value)
       }
     }
   }
@@ -54,17 +64,17 @@ class Walk {
     if (typeof value === 'function' || typeof value === 'symbol') throw this.#refuse(`a ${typeof value}`)
     if (typeof value !== 'object' || value === null) return
     if (value instanceof Reference) {
-      this.#onReference(value, this.#steps)
+      this.#onReference(value)
       return
     }
     const header = headerOf(value)
     if (header !== undefined) {
-      this.foreign = true
-      this.#onReference(referenceTo(header), this.#steps)
+      this.#foreign = true
+      this.#onReference(referenceTo(header))
       return
     }
     const raw = toStored(value) as object
-    if (raw !== value) this.foreign = true
+    if (raw !== value) this.#foreign = true
     if (!isContainer(raw)) {
       if (!isStorableLeaf(raw))
         throw this.#refuse(`an instance of ${raw.constructor?.name ?? 'a class'}, which does not extend Persistent`)
@@ -95,7 +105,7 @@ class Walk {
         throw this.#refuse(`an object with a getter or setter (${key})`)
       }
     }
-    this.object(raw)
+    this.#properties(raw)
   }
 
   #array(raw: readonly unknown[]): void {
@@ -122,7 +132,7 @@ class Walk {
 
   #refuse(what: string): PerdureError {
     return new PerdureError('PERDURE_UNSTORABLE', `Cannot store ${what}.`, {
-      details: { what, steps: [...this.#steps] },
+      details: { what },
     })
   }
 }

@@ -55,7 +55,7 @@ export function isPlainObject(value: object): boolean {
  */
 export function canonicalizeKeys(header: Header, keyed: Map<unknown, unknown> | Set<unknown>): void {
   let foreign = false
-  for (const key of keyed.keys()) if (key instanceof Reference && key.object === undefined) foreign = true
+  for (const key of keyed.keys()) if (key instanceof Reference && !isCanonical(key)) foreign = true
   if (!foreign) return
   const canonical = (key: unknown) => toStored(fromStored(header, key))
   if (keyed instanceof Map) {
@@ -67,6 +67,11 @@ export function canonicalizeKeys(header: Header, keyed: Map<unknown, unknown> | 
     keyed.clear()
     for (const member of members) keyed.add(canonical(member))
   }
+}
+
+/** A reference that was followed as a value may stand among the keys too, and still not be the object's own. */
+function isCanonical(reference: Reference): boolean {
+  return reference.object !== undefined && headerOf(reference.object)?.reference === reference
 }
 
 function follow(header: Header, reference: Reference): object {
@@ -123,14 +128,16 @@ abstract class Container {
   constructor(header: Header, raw: object, target: object) {
     this.raw = raw
     this.target = target
-    this.#parts = [{ header, state: header.state as object }]
+    // Not `header.state`: following a reference a moment ago may have evicted it.
+    this.#parts = [{ header, state: header.read() }]
   }
 
   adopt(header: Header): void {
     const [first] = this.#parts
-    if (first?.header === header && first.state === header.state) return
+    const state = header.read()
+    if (first?.header === header && first.state === state) return
     this.#parts = this.#parts.filter((part) => part.header !== header && part.header.state === part.state)
-    this.#parts.push({ header, state: header.state as object })
+    this.#parts.push({ header, state })
   }
 
   /** Notes the read and returns the object the container belongs to. */

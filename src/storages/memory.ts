@@ -8,14 +8,15 @@ import type {
   CommitResult,
   PackResult,
   RecordWrite,
+  SharedStorage,
   Snapshot,
   Storage,
   StorageStatistics,
-  StoredRecord,
   VerifyReport,
 } from '../core/storage.js'
 import { ChangeLog } from './change-log.js'
-import { type Point, VersionStore } from './version-store.js'
+import { MemorySnapshot } from './memory-snapshot.js'
+import { VersionStore } from './version-store.js'
 
 /** A note is at most this long, in bytes of UTF-8. */
 const MAX_NOTE = 65_535
@@ -25,9 +26,6 @@ const MAX_OBJECTS = 2 ** 23
 
 /** How many oids of past transactions are remembered for `changes`. */
 const CHANGES_REMEMBERED = 262_144
-
-/** How many records are handed out between two turns of the event loop. */
-const RECORDS_PER_TURN = 4096
 
 export interface MemoryStorageOptions {
   /** Name of the serializer whose states the storage will hold. */
@@ -217,6 +215,14 @@ export class MemoryStorage implements Storage {
     )
   }
 
+  share(): SharedStorage {
+    this.#assertOpen()
+    throw new PerdureError(
+      'PERDURE_UNSUPPORTED',
+      'A MemoryStorage belongs to one thread. Use a FileStorage without a path to share a temporary database.',
+    )
+  }
+
   statistics(): StorageStatistics {
     this.#assertOpen()
     return {
@@ -244,64 +250,6 @@ export class MemoryStorage implements Storage {
     if (this.#closing !== undefined) {
       throw new PerdureError('PERDURE_CLOSED', 'This MemoryStorage has been closed, and its data is gone.')
     }
-  }
-}
-
-class MemorySnapshot implements Snapshot {
-  readonly tid: Tid
-  readonly #store: VersionStore
-  readonly #point: Point
-  /** Throws if the storage is closed; counts loads otherwise. */
-  readonly #beforeLoading: (loads: number) => void
-  #released = false
-
-  constructor(store: VersionStore, point: Point, beforeLoading: (loads: number) => void) {
-    this.tid = point.tid
-    this.#store = store
-    this.#point = point
-    this.#beforeLoading = beforeLoading
-  }
-
-  load(oid: Oid): StoredRecord | undefined {
-    this.#assertReadable(1)
-    return this.#store.at(oid, this.#point)
-  }
-
-  async loadMany(oids: readonly Oid[]): Promise<(StoredRecord | undefined)[]> {
-    const records: (StoredRecord | undefined)[] = []
-    for (let start = 0; start < oids.length || start === 0; start += RECORDS_PER_TURN) {
-      if (start > 0) await nextTurn()
-      const some = oids.slice(start, start + RECORDS_PER_TURN)
-      this.#assertReadable(some.length)
-      for (const oid of some) records.push(this.#store.at(oid, this.#point))
-    }
-    return records
-  }
-
-  async *records(): AsyncGenerator<StoredRecord> {
-    let count = 0
-    this.#assertReadable(0)
-    for (const oid of this.#store.oids()) {
-      if (++count % RECORDS_PER_TURN === 0) await nextTurn()
-      this.#assertReadable(0)
-      const record = this.#store.at(oid, this.#point)
-      if (record === undefined) continue
-      this.#beforeLoading(1)
-      yield record
-    }
-  }
-
-  release(): void {
-    if (this.#released) return
-    this.#released = true
-    this.#store.release(this.#point)
-  }
-
-  #assertReadable(loads: number): void {
-    if (this.#released) {
-      throw new PerdureError('PERDURE_CLOSED', `The snapshot at transaction ${this.tid} has been released.`)
-    }
-    this.#beforeLoading(loads)
   }
 }
 

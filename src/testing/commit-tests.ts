@@ -99,7 +99,7 @@ export function declareCommitTests(context: SuiteContext, { describe, it }: Test
       }
       await Promise.all(commits)
       for (let i = 0; i < 20; i++) assert.equal(newestText(storage, first + i), `text ${i}`)
-      assert.equal(shared.byteLength, 64, 'the buffer is still the caller’s')
+      assert.equal(shared.byteLength, 64, 'the buffer still belongs to the caller')
     })
 
     it('stores nothing, and takes no tid, without writes', async () => {

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { ROOT_OID, type Tid } from '../core/oid.js'
-import type { Storage } from '../core/storage.js'
 import {
-  ascending,
+  assertChanges,
   commit,
   listNewest,
   listRecords,
@@ -104,14 +103,6 @@ export function declareHandleTests(context: SuiteContext, harness: TestHarness):
 
   declareCloseTests(context, harness)
   if (context.can('threads')) declareSharingTests(context, harness)
-}
-
-/** Insists that `changes` is this set of oids, or unknown. */
-export function assertChanges(storage: Storage, after: Tid, upTo: Tid, expected: Iterable<number>): void {
-  const changes = storage.changes(after, upTo)
-  if (changes === undefined) return
-  const sorted = [...new Set(changes)].sort(ascending)
-  assert.deepEqual(sorted, [...new Set(expected)].sort(ascending), `changes after ${after} up to ${upTo}`)
 }
 
 function declareCloseTests(context: SuiteContext, { describe, it }: TestHarness): void {

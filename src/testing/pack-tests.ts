@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { type Oid, ROOT_OID } from '../core/oid.js'
 import type { Storage } from '../core/storage.js'
-import { assertChanges } from './handle-tests.js'
 import {
+  assertChanges,
   commit,
   conflictsOf,
   listNewest,

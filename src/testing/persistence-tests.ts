@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { ROOT_OID } from '../core/oid.js'
-import { assertChanges } from './handle-tests.js'
 import {
+  assertChanges,
   commit,
   conflictsOf,
   listNewest,

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { type Oid, ROOT_OID, type Tid } from '../core/oid.js'
 import type { CommitRequest, CommitResult, Snapshot, Storage, StoredRecord } from '../core/storage.js'
-import { assertChanges } from './handle-tests.js'
-import { textOf, write } from './suite-context.js'
+import { assertChanges, textOf, write } from './suite-context.js'
 
 /** How many objects a program works on. Object 0 is the root. */
 export const MODEL_OBJECTS = 8

@@ -161,6 +161,14 @@ export async function listNewest(storage: Storage): Promise<[Oid, Tid, string | 
   }
 }
 
+/** Insists that `changes` is this set of oids, or unknown. */
+export function assertChanges(storage: Storage, after: Tid, upTo: Tid, expected: Iterable<number>): void {
+  const changes = storage.changes(after, upTo)
+  if (changes === undefined) return
+  const sorted = [...new Set(changes)].sort(ascending)
+  assert.deepEqual(sorted, [...new Set(expected)].sort(ascending), `changes after ${after} up to ${upTo}`)
+}
+
 export function throwsWith(code: ErrorCode, action: () => unknown): void {
   assert.throws(action, (error) => hasCode(error, code))
 }
@@ -175,7 +183,7 @@ function hasCode(error: unknown, code: ErrorCode): true {
   return true
 }
 
-export function ascending(a: number, b: number): number {
+function ascending(a: number, b: number): number {
   return a - b
 }
 

@@ -18,6 +18,13 @@ describe('MemoryStorage', () => {
     await storage.close()
   })
 
+  it('does not give out an oid that was committed without having been allocated', async () => {
+    const storage = new MemoryStorage()
+    await commit(storage, [write(5, 'five')])
+    expect(storage.allocateOids(1)).to.equal(6)
+    await storage.close()
+  })
+
   it('is neither answered nor changed before the next turn', async () => {
     const storage = new MemoryStorage()
     let answered = false
@@ -51,7 +58,7 @@ describe('MemoryStorage', () => {
 
   it('forgets objects that were packed away with the last snapshot that saw them', async () => {
     const storage = new MemoryStorage()
-    const [lost] = [storage.allocateOids(1)]
+    const lost = storage.allocateOids(1)
     await commit(storage, [write(ROOT_OID, 'root'), write(lost, 'lost'.repeat(100))])
     const held = storage.snapshot()
     await storage.pack()

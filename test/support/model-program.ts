@@ -26,4 +26,4 @@ const command: fc.Arbitrary<ModelCommand> = fc.oneof(
 )
 
 /** Programs for `runModel` that fast-check can shrink to the shortest one that fails. */
-export const modelProgram: fc.Arbitrary<ModelCommand[]> = fc.array(command, { maxLength: 60 })
+export const modelProgram: fc.Arbitrary<ModelCommand[]> = fc.array(command, { maxLength: 60, size: 'max' })

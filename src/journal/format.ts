@@ -1,0 +1,249 @@
+import { crc32 } from 'node:zlib'
+import { CorruptionError, PerdureError } from '../core/errors.js'
+import type { Oid, Tid } from '../core/oid.js'
+
+/*
+ * The bytes of the journal. docs/file-format.md has the tables and the reasons.
+ *
+ *   journal     := file-header transaction* preallocated-zeros?
+ *   transaction := header note record* padding trailer           starts and ends at a multiple of 8
+ *   record      := crc length oid tid previous data
+ *
+ * Numbers are little-endian, as is every machine this usually runs on, so that arrays of them need no conversion.
+ */
+
+export const FORMAT_VERSION = 1
+
+/** What can be stored at most, in bytes. */
+export const MAX_RECORD_BYTES = 64 * 1024 * 1024
+export const MAX_TRANSACTION_BYTES = 1024 * 1024 * 1024
+export const MAX_NOTE_BYTES = 65_535
+
+export const FILE_HEADER_BYTES = 128
+export const TRANSACTION_HEADER_BYTES = 64
+export const RECORD_HEADER_BYTES = 32
+export const TRAILER_BYTES = 16
+
+/** No transaction is shorter. */
+export const MIN_TRANSACTION_BYTES = TRANSACTION_HEADER_BYTES + TRAILER_BYTES
+
+/** As in PNG, the first byte is no ASCII, and the line ends show whether the file went through a text conversion. */
+const FILE_MAGIC = Buffer.from('\x89PERD\r\n\x1a', 'latin1')
+
+/** "TXN1" */
+export const TRANSACTION_MAGIC = 0x314e5854
+
+const TWO_32 = 2 ** 32
+
+export function readId(view: DataView, offset: number): number {
+  return view.getUint32(offset, true) + view.getUint32(offset + 4, true) * TWO_32
+}
+
+export function writeId(view: DataView, offset: number, value: number): void {
+  view.setUint32(offset, value % TWO_32, true)
+  view.setUint32(offset + 4, Math.floor(value / TWO_32), true)
+}
+
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+export function roundUp8(size: number): number {
+  return Math.ceil(size / 8) * 8
+}
+
+export interface FileHeader {
+  /** 16 random bytes. They tie the sidecar files to this journal. */
+  readonly uuid: Uint8Array
+  /** Milliseconds since 1970. */
+  readonly created: number
+  /** Name of the serializer that made the states. */
+  readonly serializer: string
+}
+
+export function encodeFileHeader(header: FileHeader): Buffer {
+  const bytes = Buffer.alloc(FILE_HEADER_BYTES)
+  const view = viewOf(bytes)
+  FILE_MAGIC.copy(bytes, 0)
+  view.setUint16(8, FORMAT_VERSION, true)
+  view.setUint16(10, FILE_HEADER_BYTES, true)
+  bytes.set(header.uuid, 16)
+  writeId(view, 32, header.created)
+  bytes[40] = header.serializer.length
+  bytes.write(header.serializer, 41, 31, 'latin1')
+  view.setUint32(124, crc32(bytes.subarray(0, 124)), true)
+  return bytes
+}
+
+/**
+ * @param bytes the first bytes of the file, at least {@link FILE_HEADER_BYTES} if it has as many
+ * @throws PerdureError `PERDURE_NOT_A_DATABASE`, `PERDURE_FORMAT_VERSION`, `PERDURE_CORRUPTION`
+ */
+export function decodeFileHeader(path: string, bytes: Buffer): FileHeader {
+  if (!bytes.subarray(0, 8).equals(FILE_MAGIC)) {
+    throw new PerdureError('PERDURE_NOT_A_DATABASE', `${path} is not a Perdure database: ${describe(bytes)}.`, {
+      details: { path },
+    })
+  }
+  if (bytes.length < FILE_HEADER_BYTES) throw new CorruptionError(path, bytes.length, 'the file header is cut off.')
+  const view = viewOf(bytes)
+  const version = view.getUint16(8, true)
+  if (version > FORMAT_VERSION) {
+    throw new PerdureError(
+      'PERDURE_FORMAT_VERSION',
+      `${path} has format version ${version}; this release reads up to ${FORMAT_VERSION}. Use a newer release.`,
+      { details: { path, version } },
+    )
+  }
+  if (crc32(bytes.subarray(0, 124)) !== view.getUint32(124, true)) {
+    throw new CorruptionError(path, 0, 'the checksum of the file header is wrong.')
+  }
+  return {
+    uuid: Uint8Array.from(bytes.subarray(16, 32)),
+    created: readId(view, 32),
+    serializer: bytes.toString('latin1', 41, 41 + (bytes[40] as number)),
+  }
+}
+
+/** Says what a file that is no database looks like, because the usual cause is a wrong path. */
+function describe(bytes: Buffer): string {
+  const start = bytes.toString('latin1', 0, 16)
+  if (bytes.length === 0) return 'it is empty'
+  if (start.startsWith('SQLite format 3')) return 'it looks like a SQLite database'
+  if (start.startsWith('SHELF-1')) return 'it looks like a Durus file (SHELF-1); convert it first'
+  if (start.startsWith('DFS20')) return 'it looks like a Durus file (DFS20); convert it first'
+  if (start.startsWith('FS21') || start.startsWith('FS30')) return 'it looks like a ZODB file storage'
+  if (bytes.every((byte) => byte === 0)) return 'it begins with zeros only'
+  if (bytes.every((byte) => byte >= 32 || (byte >= 9 && byte <= 13))) return 'it looks like text'
+  return `it begins with ${bytes.subarray(0, 8).toString('hex')}`
+}
+
+/**
+ * Checksums of transaction headers begin with this number instead of 0. So a transaction of another database
+ * that lies in this one, say as the content of a record, is never taken for one of its own.
+ */
+export function checksumSeed(uuid: Uint8Array): number {
+  return crc32(uuid)
+}
+
+export interface TransactionHeader {
+  /** Bytes from the header to the trailer, both included. */
+  readonly length: number
+  readonly tid: Tid
+  /** Milliseconds since 1970; never less than in the transaction before. */
+  readonly time: number
+  /** The journal was known to be on the disk up to this offset when the transaction was written. */
+  readonly durable: number
+  /** No oid from this one on has been used by this transaction or an earlier one. */
+  readonly nextOid: Oid
+  readonly recordCount: number
+  readonly noteLength: number
+}
+
+/** What the coordinator knows of a transaction and the thread that laid it out does not. */
+export interface TransactionStamp {
+  /** Offset of the transaction in the file. */
+  readonly position: number
+  readonly tid: Tid
+  readonly time: number
+  readonly durable: number
+  readonly nextOid: Oid
+  readonly seed: number
+}
+
+/** Writes the part of a transaction header that does not depend on its place in the journal. */
+export function writeTransactionShape(view: DataView, length: number, recordCount: number, noteLength: number): void {
+  view.setUint32(0, TRANSACTION_MAGIC, true)
+  writeId(view, 8, length)
+  view.setUint32(48, recordCount, true)
+  view.setUint32(52, noteLength, true)
+}
+
+/** Completes the header and the trailer of a transaction whose records are complete. */
+export function stampTransaction(bytes: Uint8Array, view: DataView, stamp: TransactionStamp): void {
+  writeId(view, 16, stamp.tid)
+  writeId(view, 24, stamp.time)
+  writeId(view, 32, stamp.durable)
+  writeId(view, 40, stamp.nextOid)
+  writeId(view, 56, stamp.position)
+  view.setUint32(4, crc32(bytes.subarray(8, TRANSACTION_HEADER_BYTES), stamp.seed), true)
+  const trailer = bytes.length - TRAILER_BYTES
+  view.setUint32(trailer, crc32(bytes.subarray(0, trailer)), true)
+  view.setUint32(trailer + 4, TRANSACTION_MAGIC, true)
+  writeId(view, trailer + 8, bytes.length)
+}
+
+/** The header of a transaction at `position` of the file, or undefined if `bytes` do not begin with one. */
+export function readTransactionHeader(
+  bytes: Uint8Array,
+  position: number,
+  seed: number,
+): TransactionHeader | undefined {
+  if (bytes.length < TRANSACTION_HEADER_BYTES) return undefined
+  const view = viewOf(bytes)
+  if (view.getUint32(0, true) !== TRANSACTION_MAGIC) return undefined
+  if (crc32(bytes.subarray(8, TRANSACTION_HEADER_BYTES), seed) !== view.getUint32(4, true)) return undefined
+  if (readId(view, 56) !== position) return undefined
+  const length = readId(view, 8)
+  if (length < MIN_TRANSACTION_BYTES || length > MAX_TRANSACTION_BYTES || length % 8 !== 0) return undefined
+  return {
+    length,
+    tid: readId(view, 16),
+    time: readId(view, 24),
+    durable: readId(view, 32),
+    nextOid: readId(view, 40),
+    recordCount: view.getUint32(48, true),
+    noteLength: view.getUint32(52, true),
+  }
+}
+
+/** The checksum of a whole transaction, or undefined if its bytes do not bear it out. */
+export function transactionChecksum(bytes: Uint8Array): number | undefined {
+  const trailer = readTrailer(bytes.subarray(bytes.length - TRAILER_BYTES))
+  if (trailer === undefined || trailer.length !== bytes.length) return undefined
+  return crc32(bytes.subarray(0, bytes.length - TRAILER_BYTES)) === trailer.checksum ? trailer.checksum : undefined
+}
+
+/** The last 16 bytes of a transaction. */
+export function readTrailer(bytes: Uint8Array): { checksum: number; length: number } | undefined {
+  const view = viewOf(bytes)
+  if (bytes.length !== TRAILER_BYTES || view.getUint32(4, true) !== TRANSACTION_MAGIC) return undefined
+  return { checksum: view.getUint32(0, true), length: readId(view, 8) }
+}
+
+/** Writes what the client knows of a record. Its data follow. */
+export function writeRecordShape(view: DataView, offset: number, oid: Oid, length: number): void {
+  view.setUint32(offset + 4, length, true)
+  writeId(view, offset + 8, oid)
+}
+
+/** Completes a record of which shape and data are there. */
+export function stampRecord(bytes: Uint8Array, view: DataView, offset: number, tid: Tid, previous: number): void {
+  writeId(view, offset + 16, tid)
+  writeId(view, offset + 24, previous)
+  const end = offset + RECORD_HEADER_BYTES + view.getUint32(offset + 4, true)
+  view.setUint32(offset, crc32(bytes.subarray(offset + 4, end)), true)
+}
+
+export function recordLength(view: DataView, offset: number): number {
+  return view.getUint32(offset + 4, true)
+}
+
+export function recordOid(view: DataView, offset: number): Oid {
+  return readId(view, offset + 8)
+}
+
+export function recordTid(view: DataView, offset: number): Tid {
+  return readId(view, offset + 16)
+}
+
+/** Offset in the file of the version before, or 0. It is always less than the record's own. */
+export function recordPrevious(view: DataView, offset: number): number {
+  return readId(view, offset + 24)
+}
+
+/** Whether the record at `offset` of `bytes`, `length` bytes of data long, is what was written. */
+export function recordIsIntact(bytes: Uint8Array, view: DataView, offset: number, length: number): boolean {
+  const expected = view.getUint32(offset, true)
+  return crc32(bytes.subarray(offset + 4, offset + RECORD_HEADER_BYTES + length)) === expected
+}

@@ -1,0 +1,211 @@
+import * as fs from 'node:fs'
+import { dirname } from 'node:path'
+import { type ErrorCode, PerdureError, systemCode } from '../core/errors.js'
+
+/** `read`: an existing file, never written. `write`: an existing file. `create`: a new file, an error if it exists. */
+export type OpenMode = 'read' | 'write' | 'create'
+
+/**
+ * One open file. Everything the journal does to a file goes through these few methods, so that a simulated disk
+ * can drop, tear and reorder what was not synced. All are synchronous and positional.
+ */
+export interface OpenFile {
+  readonly path: string
+
+  /** Fills `length` bytes of `buffer` from `offset` on. Returns how many it read: fewer only at the end of the file. */
+  read(buffer: Uint8Array, offset: number, length: number, position: number): number
+
+  /** Writes all bytes of all buffers, one after another. */
+  write(buffers: readonly Uint8Array[], position: number): void
+
+  /** Returns when everything written so far, and the size, would survive a power cut. */
+  sync(): void
+
+  /** Makes the file `size` bytes long. Bytes that are added are zero and need not take space. */
+  truncate(size: number): void
+
+  size(): number
+  close(): void
+}
+
+/**
+ * The file system as the journal sees it.
+ *
+ * @throws PerdureError `PERDURE_NO_SPACE`, `PERDURE_PERMISSION`, `PERDURE_NOT_FOUND` or `PERDURE_IO`, always with
+ *   `details.path` and `details.system` (the system's own code)
+ */
+export interface FileSystem {
+  open(path: string, mode: OpenMode): OpenFile
+  exists(path: string): boolean
+  rename(from: string, to: string): void
+  /** Removes a file. That it is not there is no error. */
+  unlink(path: string): void
+  /** Makes the names of the files in the directory of `path` survive a power cut. */
+  syncDirectory(path: string): void
+}
+
+const FLAGS: Record<OpenMode, string> = { read: 'r', write: 'r+', create: 'wx+' }
+
+const CODES = new Map<string, { code: ErrorCode; advice: string }>([
+  ['ENOSPC', { code: 'PERDURE_NO_SPACE', advice: 'Free some space on the disk, then open the database again.' }],
+  ['EDQUOT', { code: 'PERDURE_NO_SPACE', advice: 'Raise the disk quota, then open the database again.' }],
+  ['EFBIG', { code: 'PERDURE_NO_SPACE', advice: 'The file would exceed the largest size allowed for a file.' }],
+  ['EACCES', { code: 'PERDURE_PERMISSION', advice: 'Check the permissions of the file and of its directory.' }],
+  ['EPERM', { code: 'PERDURE_PERMISSION', advice: 'Check the permissions of the file and of its directory.' }],
+  ['EROFS', { code: 'PERDURE_PERMISSION', advice: 'The file system is readonly: open with { readonly: true }.' }],
+  ['ENOENT', { code: 'PERDURE_NOT_FOUND', advice: 'Check the path.' }],
+])
+
+/** The one place where a system's error becomes a PerdureError. */
+export function fileError(error: unknown, path: string, action: string): PerdureError {
+  const system = systemCode(error) ?? 'unknown'
+  const { code, advice } = CODES.get(system) ?? { code: 'PERDURE_IO' as const, advice: 'The disk may be failing.' }
+  return new PerdureError(code, `Cannot ${action} ${path} (${system}). ${advice}`, {
+    details: { path, system },
+    cause: error,
+  })
+}
+
+/** Interrupted calls are repeated this often before they count as failed, so that nothing hangs. */
+const MAX_RETRIES = 100
+
+function attempt<T>(path: string, action: string, call: () => T): T {
+  for (let retries = 0; ; retries++) {
+    try {
+      return call()
+    } catch (error) {
+      const system = systemCode(error)
+      if ((system === 'EINTR' || system === 'EAGAIN') && retries < MAX_RETRIES) continue
+      throw fileError(error, path, action)
+    }
+  }
+}
+
+class NodeFile implements OpenFile {
+  readonly path: string
+  readonly #fd: number
+  #open = true
+
+  constructor(path: string, fd: number) {
+    this.path = path
+    this.#fd = fd
+  }
+
+  read(buffer: Uint8Array, offset: number, length: number, position: number): number {
+    let done = 0
+    while (done < length) {
+      const count = this.#readOnce(buffer, offset + done, length - done, position + done)
+      if (count === 0) break
+      done += count
+    }
+    return done
+  }
+
+  #readOnce(buffer: Uint8Array, offset: number, length: number, position: number): number {
+    // The first try stands outside of `attempt`: a closure for each load would be felt.
+    try {
+      return fs.readSync(this.#fd, buffer, offset, length, position)
+    } catch {
+      return attempt(this.path, 'read', () => fs.readSync(this.#fd, buffer, offset, length, position))
+    }
+  }
+
+  write(buffers: readonly Uint8Array[], position: number): void {
+    let rest = buffers.filter((buffer) => buffer.length > 0)
+    let at = position
+    while (rest.length > 0) {
+      const written = attempt(this.path, 'write', () => this.#writeOnce(rest, at))
+      if (written === 0) throw fileError(new Error('nothing was written'), this.path, 'write')
+      at += written
+      rest = after(rest, written)
+    }
+  }
+
+  #writeOnce(buffers: readonly Uint8Array[], position: number): number {
+    const [first] = buffers
+    return buffers.length === 1 && first !== undefined
+      ? fs.writeSync(this.#fd, first, 0, first.length, position)
+      : fs.writevSync(this.#fd, buffers as Uint8Array[], position)
+  }
+
+  sync(): void {
+    // Not through `attempt`: after a failed sync the pages count as clean, so a second one would succeed for nothing.
+    try {
+      fs.fdatasyncSync(this.#fd)
+    } catch (error) {
+      throw fileError(error, this.path, 'sync')
+    }
+  }
+
+  truncate(size: number): void {
+    attempt(this.path, 'set the size of', () => fs.ftruncateSync(this.#fd, size))
+  }
+
+  size(): number {
+    return attempt(this.path, 'examine', () => fs.fstatSync(this.#fd)).size
+  }
+
+  close(): void {
+    if (!this.#open) return
+    this.#open = false
+    try {
+      fs.closeSync(this.#fd)
+    } catch (error) {
+      throw fileError(error, this.path, 'close')
+    }
+  }
+}
+
+/** What is left of `buffers` when the first `count` bytes have been written. */
+function after(buffers: readonly Uint8Array[], count: number): Uint8Array[] {
+  const rest: Uint8Array[] = []
+  for (const buffer of buffers) {
+    if (count >= buffer.length) {
+      count -= buffer.length
+    } else {
+      rest.push(buffer.subarray(count))
+      count = 0
+    }
+  }
+  return rest
+}
+
+/** The real file system. */
+export const nodeFileSystem: FileSystem = {
+  open(path, mode) {
+    return new NodeFile(
+      path,
+      attempt(path, mode === 'create' ? 'create' : 'open', () => fs.openSync(path, FLAGS[mode])),
+    )
+  },
+
+  exists(path) {
+    return attempt(path, 'examine', () => fs.statSync(path, { throwIfNoEntry: false })) !== undefined
+  },
+
+  rename(from, to) {
+    attempt(to, 'rename to', () => fs.renameSync(from, to))
+  },
+
+  unlink(path) {
+    try {
+      fs.unlinkSync(path)
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') throw fileError(error, path, 'remove')
+    }
+  },
+
+  syncDirectory(path) {
+    // Windows cannot open a directory, and its file systems journal names by themselves.
+    if (process.platform === 'win32') return
+    const directory = dirname(path)
+    const fd = attempt(directory, 'open', () => fs.openSync(directory, 'r'))
+    try {
+      fs.fsyncSync(fd)
+    } catch (error) {
+      throw fileError(error, directory, 'sync')
+    } finally {
+      fs.closeSync(fd)
+    }
+  },
+}

@@ -1,0 +1,114 @@
+import { PersistentMap } from './collections/persistent-map.js'
+import type { PersistentClass } from './core/class-info.js'
+import { ClassRegistry, globalClasses, registerClass } from './core/class-registry.js'
+import type { ConnectionOptions } from './core/connection.js'
+import { Database } from './core/database.js'
+import { PerdureError } from './core/errors.js'
+import type { Persistent } from './core/persistent.js'
+import type { SharedStorage, Storage } from './core/storage.js'
+import { checkOptions } from './options.js'
+import { findSerializer } from './serializers/registry.js'
+import { FileStorage } from './storages/file.js'
+import type { FileStorageHandle } from './storages/file-backend.js'
+import { FILE_OPTIONS, type FileStorageOptions } from './storages/file-options.js'
+
+/** The object a database starts from: a PersistentMap whose keys and values are typed by `Entries`. */
+export type Root<Entries extends object = Record<string, unknown>> = Omit<
+  PersistentMap<keyof Entries & string, Entries[keyof Entries]>,
+  'get' | 'set'
+> & {
+  get<Key extends keyof Entries & string>(key: Key): Entries[Key] | undefined
+  set<Key extends keyof Entries & string>(key: Key, value: Entries[Key]): Root<Entries>
+}
+
+/** Options of {@link open}: how to store, and defaults for the connections. */
+export interface OpenOptions extends FileStorageOptions, ConnectionOptions {
+  /** Classes whose instances the database holds. Collections are known anyway. */
+  readonly classes?: readonly PersistentClass[]
+}
+
+/** Where {@link open} finds a database: a path, nothing (a temporary file), an open Storage, or a handle from another thread. */
+export type Location = string | undefined | Storage | SharedStorage['handle']
+
+const CONNECTION_OPTIONS = ['cacheSize', 'isolation', 'readonly'] as const
+const OPTIONS = ['classes', ...FILE_OPTIONS, ...CONNECTION_OPTIONS]
+
+for (const type of [PersistentMap]) registerClass(type)
+
+/**
+ * Opens a database, and creates it if it does not exist.
+ *
+ * ```ts
+ * const db = await open<{ accounts: BTree<string, Account> }>('bank.perdure', { classes: [Account] })
+ * await db.transact((root) => root.get('accounts')?.get('ada')?.deposit(10))
+ * ```
+ *
+ * @param location a file's path; or nothing, for a temporary database that is removed when it is closed; or an open
+ *   Storage, which the database then owns; or a handle made by `db.share()` in another thread
+ * @throws PerdureError `PERDURE_ARGUMENT` for an unknown option, `PERDURE_CLASS`, `PERDURE_SERIALIZER` if the database
+ *   was created with another serializer or with one that is not registered, `PERDURE_LOCKED` if another process has
+ *   it open for writing, `PERDURE_NOT_A_DATABASE`, `PERDURE_FORMAT_VERSION`, `PERDURE_CORRUPTION`, `PERDURE_PERMISSION`,
+ *   `PERDURE_NOT_FOUND`, `PERDURE_NO_SPACE`, `PERDURE_IO`
+ */
+export async function open<Entries extends object = Record<string, unknown>>(
+  location?: Location,
+  options: OpenOptions = {},
+): Promise<Database<Root<Entries>>> {
+  checkOptions('open', options, OPTIONS)
+  const classes = new ClassRegistry(globalClasses)
+  for (const type of options.classes ?? []) classes.register(type)
+  const storage = await openStorage(location, options)
+  try {
+    return await Database.start<Root<Entries>>({
+      storage,
+      serializer: findSerializer(storage.serializer),
+      classes,
+      createRoot: () => new PersistentMap() as Persistent,
+      connectionOptions: pick(options, CONNECTION_OPTIONS),
+    })
+  } catch (error) {
+    await storage.close()
+    throw error
+  }
+}
+
+async function openStorage(location: Location, options: OpenOptions): Promise<Storage> {
+  const { serializer } = options
+  // Before anything is created: an unknown name must not end up in a file.
+  if (serializer !== undefined) findSerializer(serializer)
+  if (location === undefined || typeof location === 'string') {
+    return FileStorage.open(checkPath(location), pick(options, FILE_OPTIONS))
+  }
+  const storage = isStorage(location) ? location : FileStorage.attach(location as FileStorageHandle)
+  if (serializer !== undefined && storage.serializer !== serializer) {
+    throw new PerdureError(
+      'PERDURE_SERIALIZER',
+      `${storage.location} was created with the serializer ${storage.serializer}, not ${serializer}. Leave the option out, or convert the database.`,
+      { details: { path: storage.location, stored: storage.serializer, asked: serializer } },
+    )
+  }
+  return storage
+}
+
+function checkPath(location: string | undefined): string | undefined {
+  if (location === undefined) return undefined
+  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(location)?.[1]
+  if (scheme === undefined) return location
+  throw new PerdureError(
+    'PERDURE_UNSUPPORTED',
+    `Cannot open ${location}: there is no storage for ${scheme} addresses. Give a file's path.`,
+    { details: { path: location } },
+  )
+}
+
+/** What is neither a path nor a storage is a handle from another thread, which has lost its class on the way. */
+function isStorage(location: object): location is Storage {
+  return typeof (location as Partial<Storage>).snapshot === 'function'
+}
+
+function pick<T extends object, K extends keyof T>(from: T, names: readonly K[]): Pick<T, K> {
+  return Object.fromEntries(names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]])) as Pick<
+    T,
+    K
+  >
+}

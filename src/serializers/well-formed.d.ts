@@ -1,0 +1,4 @@
+// ES2024, and in Node.js since version 20.
+interface String {
+  isWellFormed(): boolean
+}

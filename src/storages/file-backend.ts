@@ -1,0 +1,240 @@
+import { rmSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { MessagePort } from 'node:worker_threads'
+import { PerdureError } from '../core/errors.js'
+import type { CommitRequest, CommitResult } from '../core/storage.js'
+import { acquireFileLock, type FileLock } from '../journal/file-lock.js'
+import { JournalFollower } from '../journal/follower.js'
+import { createJournal } from '../journal/journal.js'
+import { nodeFileSystem } from '../journal/journal-file.js'
+import type { RecoveryReport } from '../journal/recovery.js'
+import { JournalView, type SharedJournal } from '../journal/shared-journal.js'
+import { CoordinatorClient } from '../workers/coordinator-client.js'
+import { type CoordinatorStarter, CoordinatorThread } from '../workers/coordinator-thread.js'
+import type { FileStorageSettings } from './file-options.js'
+
+/** What another thread needs to open the storage too. It passes through `workerData` and `postMessage`. */
+export type FileStorageHandle =
+  | {
+      readonly kind: 'writable'
+      readonly settings: FileStorageSettings
+      readonly shared: SharedJournal
+      readonly recovery: RecoveryReport
+      readonly doorbell: SharedArrayBuffer
+      /** Must be in the transfer list. */
+      readonly port: MessagePort
+    }
+  | { readonly kind: 'readonly'; readonly settings: FileStorageSettings; readonly path: string }
+
+/** What differs between the ways to have a file storage open. */
+export interface FileBackend {
+  readonly path: string
+  readonly serializer: string
+  readonly recovery: RecoveryReport
+  readonly temporary: boolean
+  readonly view: JournalView
+  /** Sees to it that the view's state is the newest. */
+  refresh(): void
+  commit(request: CommitRequest): Promise<CommitResult>
+  share(): FileStorageHandle
+  /** Waits for the commits under way, then lets go of everything. Snapshots keep the file open until they are released. */
+  close(): Promise<void>
+}
+
+/** The handle that has opened the file for writing: it has the lock and the coordinator's thread. */
+export class OwnerBackend implements FileBackend {
+  readonly path: string
+  readonly serializer: string
+  readonly recovery: RecoveryReport
+  readonly temporary: boolean
+  readonly view: JournalView
+  readonly #settings: FileStorageSettings
+  readonly #thread: CoordinatorThread
+  readonly #place: Place
+  readonly #lock: FileLock
+
+  private constructor(place: Place, lock: FileLock, settings: FileStorageSettings, thread: CoordinatorThread) {
+    this.path = place.path
+    this.temporary = place.temporary
+    this.serializer = thread.shared.header.serializer
+    this.recovery = thread.recovery
+    this.view = JournalView.attach(nodeFileSystem, thread.shared, settings.blockCacheBytes)
+    this.#settings = settings
+    this.#thread = thread
+    this.#place = place
+    this.#lock = lock
+  }
+
+  static async open(
+    path: string | undefined,
+    settings: FileStorageSettings,
+    startWorker: CoordinatorStarter | undefined,
+  ): Promise<OwnerBackend> {
+    const place = path === undefined ? await Place.temporary() : new Place(path, false)
+    try {
+      return await OwnerBackend.#openAt(place, settings, startWorker)
+    } catch (error) {
+      await place.leave()
+      throw error
+    }
+  }
+
+  static async #openAt(
+    place: Place,
+    settings: FileStorageSettings,
+    startWorker: CoordinatorStarter | undefined,
+  ): Promise<OwnerBackend> {
+    const { path } = place
+    const { serializer, durability, loadIndex, checkpointBytes } = settings
+    const exists = nodeFileSystem.exists(path)
+    if (!exists && !settings.createIfMissing) throw missing(path)
+    const lock = await acquireFileLock(path)
+    let thread: CoordinatorThread | undefined
+    try {
+      // Looked at once more under the lock, because another process may have created it meanwhile.
+      if (!nodeFileSystem.exists(path)) createJournal(nodeFileSystem, path, serializer ?? 'msgpack')
+      thread = await CoordinatorThread.start({ path, durability, loadIndex, checkpointBytes }, startWorker)
+      checkSerializer(path, thread.shared.header.serializer, serializer)
+      return new OwnerBackend(place, lock, settings, thread)
+    } catch (error) {
+      await thread?.close()
+      await lock.release()
+      throw error
+    }
+  }
+
+  refresh(): void {}
+
+  commit(request: CommitRequest): Promise<CommitResult> {
+    return this.#thread.client.commit(request)
+  }
+
+  share(): FileStorageHandle {
+    const { shared, recovery, doorbell } = this.#thread
+    return { kind: 'writable', settings: this.#settings, shared, recovery, doorbell, port: this.#thread.connect() }
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#thread.close()
+    } finally {
+      this.view.release()
+      await this.#lock.release()
+      await this.#place.leave()
+    }
+  }
+}
+
+/** A handle in a thread that shares a storage opened by another one. */
+export class AttachedBackend implements FileBackend {
+  readonly path: string
+  readonly serializer: string
+  readonly recovery: RecoveryReport
+  readonly temporary = false
+  readonly view: JournalView
+  readonly #client: CoordinatorClient
+
+  constructor({ shared, recovery, doorbell, port, settings }: Extract<FileStorageHandle, { kind: 'writable' }>) {
+    this.path = shared.path
+    this.serializer = shared.header.serializer
+    this.recovery = recovery
+    this.view = JournalView.attach(nodeFileSystem, shared, settings.blockCacheBytes)
+    this.#client = new CoordinatorClient(port, doorbell, shared.path)
+  }
+
+  refresh(): void {}
+
+  commit(request: CommitRequest): Promise<CommitResult> {
+    return this.#client.commit(request)
+  }
+
+  share(): FileStorageHandle {
+    throw new PerdureError('PERDURE_UNSUPPORTED', 'Only the handle that opened the file can share it with threads.')
+  }
+
+  async close(): Promise<void> {
+    await this.#client.idle()
+    this.#client.disconnect()
+    this.view.release()
+  }
+}
+
+/** A readonly handle. Each thread follows the file by itself. */
+export class ReadonlyBackend implements FileBackend {
+  readonly path: string
+  readonly serializer: string
+  readonly recovery: RecoveryReport
+  readonly temporary = false
+  readonly view: JournalView
+  readonly #settings: FileStorageSettings
+  readonly #follower: JournalFollower
+
+  constructor(path: string, settings: FileStorageSettings) {
+    this.path = path
+    this.#settings = settings
+    this.#follower = new JournalFollower(nodeFileSystem, path, settings.loadIndex, settings.blockCacheBytes)
+    this.view = this.#follower.view
+    this.serializer = this.#follower.header.serializer
+    this.recovery = this.#follower.recovery
+    try {
+      checkSerializer(path, this.serializer, settings.serializer)
+    } catch (error) {
+      this.#follower.close()
+      throw error
+    }
+  }
+
+  refresh(): void {
+    this.#follower.refresh()
+  }
+
+  async commit(): Promise<CommitResult> {
+    throw new PerdureError('PERDURE_READONLY', `${this.path} was opened readonly. Open it without { readonly: true }.`)
+  }
+
+  share(): FileStorageHandle {
+    return { kind: 'readonly', settings: this.#settings, path: this.path }
+  }
+
+  async close(): Promise<void> {
+    this.#follower.close()
+  }
+}
+
+/** Where a database is, and what is to be done when it is left. */
+class Place {
+  readonly path: string
+  readonly temporary: boolean
+  readonly #removeNow = () => rmSync(dirname(this.path), { recursive: true, force: true })
+
+  constructor(path: string, temporary: boolean) {
+    this.path = path
+    this.temporary = temporary
+    if (temporary) process.once('exit', this.#removeNow)
+  }
+
+  static async temporary(): Promise<Place> {
+    return new Place(join(await mkdtemp(join(tmpdir(), 'perdure-')), 'temporary.perdure'), true)
+  }
+
+  async leave(): Promise<void> {
+    if (!this.temporary) return
+    process.off('exit', this.#removeNow)
+    await rm(dirname(this.path), { recursive: true, force: true })
+  }
+}
+
+function missing(path: string): PerdureError {
+  return new PerdureError('PERDURE_NOT_FOUND', `There is no database at ${path}.`, { details: { path } })
+}
+
+function checkSerializer(path: string, actual: string, wanted: string | undefined): void {
+  if (wanted === undefined || wanted === actual) return
+  throw new PerdureError(
+    'PERDURE_SERIALIZER',
+    `${path} was created with the serializer "${actual}" and cannot be opened with "${wanted}".`,
+    { details: { path, actual, wanted } },
+  )
+}

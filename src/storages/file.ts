@@ -1,0 +1,212 @@
+import type { MessagePort } from 'node:worker_threads'
+import { PerdureError } from '../core/errors.js'
+import { MAX_ID, type Oid, type Tid } from '../core/oid.js'
+import type {
+  Capability,
+  CommitRequest,
+  CommitResult,
+  PackResult,
+  Snapshot,
+  Storage,
+  StorageStatistics,
+  VerifyOptions,
+  VerifyReport,
+} from '../core/storage.js'
+import { MAX_NOTE_BYTES } from '../journal/format.js'
+import type { RecoveryReport } from '../journal/recovery.js'
+import type { CoordinatorStarter } from '../workers/coordinator-thread.js'
+import {
+  AttachedBackend,
+  type FileBackend,
+  type FileStorageHandle,
+  OwnerBackend,
+  ReadonlyBackend,
+} from './file-backend.js'
+import { checkFileOptions, type FileStorageOptions } from './file-options.js'
+import { FileSnapshot, type HandleState } from './file-snapshot.js'
+
+/**
+ * A storage in one file: a journal of transactions, with the index to it in shared memory. See docs/file-format.md.
+ *
+ * Commits are written by a thread of its own; loads read the file in the calling thread.
+ */
+export class FileStorage implements Storage {
+  readonly kind = 'file'
+  readonly location: string
+  readonly serializer: string
+  readonly capabilities: ReadonlySet<Capability>
+  readonly readonly: boolean
+  /** What was done to open the file. */
+  readonly recovery: RecoveryReport
+
+  readonly #backend: FileBackend
+  readonly #handle: HandleState = { closed: false, loads: 0 }
+  #closing: Promise<void> | undefined
+
+  private constructor(backend: FileBackend) {
+    this.#backend = backend
+    this.location = backend.path
+    this.serializer = backend.serializer
+    this.recovery = backend.recovery
+    this.readonly = backend instanceof ReadonlyBackend
+    this.capabilities = capabilitiesOf(backend)
+  }
+
+  /**
+   * Opens a database, or creates it.
+   *
+   * @param path undefined for a temporary database that is removed when it is closed
+   * @param startWorker for tests only: starts the coordinator's thread
+   * @throws PerdureError `PERDURE_ARGUMENT`, `PERDURE_NOT_FOUND`, `PERDURE_LOCKED`, `PERDURE_NOT_A_DATABASE`,
+   *   `PERDURE_FORMAT_VERSION`, `PERDURE_SERIALIZER`, `PERDURE_CORRUPTION`, `PERDURE_PERMISSION`,
+   *   `PERDURE_NO_SPACE`, `PERDURE_IO`, `PERDURE_THREAD`
+   */
+  static async open(
+    path?: string,
+    options: FileStorageOptions = {},
+    startWorker?: CoordinatorStarter,
+  ): Promise<FileStorage> {
+    const settings = checkFileOptions(options)
+    if (!settings.readonly) return new FileStorage(await OwnerBackend.open(path, settings, startWorker))
+    if (path === undefined) {
+      throw new PerdureError('PERDURE_ARGUMENT', 'A temporary database cannot be readonly. Give a path.')
+    }
+    return new FileStorage(new ReadonlyBackend(path, settings))
+  }
+
+  /** Opens, in another thread of the process, a storage that was {@link share}d. */
+  static attach(handle: FileStorageHandle): FileStorage {
+    const readonly = handle.kind === 'readonly'
+    return new FileStorage(readonly ? new ReadonlyBackend(handle.path, handle.settings) : new AttachedBackend(handle))
+  }
+
+  /** A handle for one other thread, to be sent to it with the transfer list. */
+  share(): { handle: FileStorageHandle; transferList: MessagePort[] } {
+    this.#assertOpen()
+    const handle = this.#backend.share()
+    return { handle, transferList: handle.kind === 'writable' ? [handle.port] : [] }
+  }
+
+  snapshot(): Snapshot {
+    this.#assertOpen()
+    this.#backend.refresh()
+    const { view } = this.#backend
+    return new FileSnapshot(view, view.state.get('tid'), this.#handle)
+  }
+
+  changes(after: Tid, upTo: Tid): Iterable<Oid> | undefined {
+    this.#assertOpen()
+    return this.#backend.view.changes.between(after, upTo)
+  }
+
+  allocateOids(count: number): Oid {
+    this.#assertOpen()
+    if (!Number.isSafeInteger(count) || count < 1) {
+      throw new PerdureError(
+        'PERDURE_ARGUMENT',
+        `Cannot allocate ${count} oids: the count must be a whole number from 1.`,
+      )
+    }
+    if (this.readonly) throw new PerdureError('PERDURE_READONLY', `${this.location} was opened readonly.`)
+    const { state, index } = this.#backend.view
+    if (state.get('nextOid') + count > index.capacity) {
+      throw new PerdureError(
+        'PERDURE_LIMIT',
+        `Cannot allocate ${count} oids: the storage has room for ${index.capacity}.`,
+      )
+    }
+    return state.add('nextOid', count)
+  }
+
+  async commit(request: CommitRequest): Promise<CommitResult> {
+    this.#assertOpen()
+    checkRequest(request)
+    return this.#backend.commit(request)
+  }
+
+  async pack(): Promise<PackResult> {
+    this.#assertOpen()
+    throw new PerdureError('PERDURE_UNSUPPORTED', 'A FileStorage cannot be packed yet.')
+  }
+
+  async verify(_options: VerifyOptions = {}): Promise<VerifyReport> {
+    this.#assertOpen()
+    throw new PerdureError('PERDURE_UNSUPPORTED', 'A FileStorage cannot be verified yet.')
+  }
+
+  statistics(): StorageStatistics {
+    this.#assertOpen()
+    const { state } = this.#backend.view
+    return {
+      loads: this.#handle.loads,
+      commits: state.get('commits'),
+      conflicts: state.get('conflicts'),
+      bytes: state.get('end'),
+      tid: state.get('tid'),
+      objects: state.get('objects'),
+      batches: state.get('batches'),
+      syncs: state.get('syncs'),
+      largestBatch: state.get('largestBatch'),
+      checkpoints: state.get('checkpoints'),
+      indexRebuilds: state.get('indexRebuilds'),
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#backend.close()
+    } finally {
+      this.#handle.closed = true
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#closing === undefined) return
+    throw new PerdureError('PERDURE_CLOSED', `${this.location} has been closed.`, { details: { path: this.location } })
+  }
+}
+
+function capabilitiesOf(backend: FileBackend): ReadonlySet<Capability> {
+  const capabilities = new Set<Capability>(['durable', 'readers'])
+  if (!backend.temporary) capabilities.add('persistent')
+  if (!(backend instanceof AttachedBackend)) capabilities.add('threads')
+  return capabilities
+}
+
+function isId(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0 && value <= MAX_ID
+}
+
+/** Refuses what a caller may not ask of any storage. */
+function checkRequest({ base, reads, writes, note = '' }: CommitRequest): void {
+  if (!isId(base)) throw new PerdureError('PERDURE_ARGUMENT', `${base} is not a transaction identifier.`)
+  const bad = reads.find((oid) => !isId(oid)) ?? writes.find(({ oid }) => !isId(oid))?.oid
+  if (bad !== undefined) {
+    throw new PerdureError('PERDURE_ARGUMENT', `${bad} is not an object identifier.`, { details: { oid: bad } })
+  }
+  const twice = findTwice(writes)
+  if (twice !== undefined) {
+    throw new PerdureError('PERDURE_ARGUMENT', `Object ${twice} is written twice.`, { details: { oid: twice } })
+  }
+  if (note.length > MAX_NOTE_BYTES) {
+    throw new PerdureError('PERDURE_LIMIT', `The note is longer than ${MAX_NOTE_BYTES} bytes of UTF-8.`)
+  }
+}
+
+function findTwice(writes: CommitRequest['writes']): Oid | undefined {
+  // New objects mostly come in the order of their oids, and then there is nothing to remember.
+  let last = -1
+  const ascending = writes.every(({ oid }) => {
+    const follows = oid > last
+    last = oid
+    return follows
+  })
+  if (ascending) return undefined
+  const seen = new Set<Oid>()
+  return writes.find(({ oid }) => seen.size === seen.add(oid).size)?.oid
+}

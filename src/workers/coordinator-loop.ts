@@ -1,0 +1,417 @@
+import { type Conflict, PerdureError, packError } from '../core/errors.js'
+import type { Oid, Tid } from '../core/oid.js'
+import { recordClassName } from '../core/record.js'
+import { ChangeRing } from '../journal/change-ring.js'
+import { CheckpointWriter } from '../journal/checkpoint.js'
+import { checksumSeed } from '../journal/format.js'
+import { type OpenJournal, openForWriting } from '../journal/journal.js'
+import type { FileSystem } from '../journal/journal-file.js'
+import { PAGE_ENTRIES } from '../journal/oid-index.js'
+import { PublishedState } from '../journal/published-state.js'
+import { JournalReader } from '../journal/reader.js'
+import { countNewObjects, type JournalState, type RecoveryReport } from '../journal/recovery.js'
+import type { SharedJournal } from '../journal/shared-journal.js'
+import { TransactionImage } from '../journal/transaction.js'
+import { WatermarkWriter } from '../journal/watermark.js'
+import { JournalWriter } from '../journal/writer.js'
+import { EndRing } from './end-ring.js'
+import type { CommitOutcome, CoordinatorSettings } from './messages.js'
+
+/** The coordinator reads only to validate old snapshots and to name conflicts, so it needs little cache. */
+const READER_CACHE_BYTES = 256 * 1024
+
+/** One transaction that waits for its outcome. */
+export interface PendingCommit {
+  readonly base: Tid
+  readonly reads: readonly Oid[]
+  readonly image: Uint8Array<ArrayBuffer> | undefined
+  /** Called once, after the outcome is final and visible to all. */
+  readonly answer: (outcome: CommitOutcome) => void
+}
+
+/** A transaction of the batch in work that has passed validation. */
+interface Accepted {
+  readonly image: TransactionImage
+  readonly position: number
+  readonly tid: Tid
+}
+
+/** A version that is validated but not yet written. */
+interface Unwritten extends Accepted {
+  /** Of the record in the image. */
+  readonly offset: number
+}
+
+/**
+ * Decides the order of commits and writes them. It knows nothing of threads: messages, wake-ups and ports are
+ * the business of coordinator.ts, so tests can run it on a simulated disk.
+ */
+export class CoordinatorLoop {
+  readonly shared: SharedJournal
+  readonly recovery: RecoveryReport
+  readonly #fileSystem: FileSystem
+  readonly #settings: CoordinatorSettings
+  readonly #journal: OpenJournal
+  readonly #writer: JournalWriter
+  readonly #reader: JournalReader
+  readonly #published = new PublishedState()
+  readonly #changes = new ChangeRing()
+  readonly #ends = new EndRing()
+  readonly #watermark: WatermarkWriter
+  readonly #seed: number
+  #state: JournalState
+  #checkpoint: CheckpointWriter | undefined
+  /** Offset of the journal that the newest checkpoint covers. */
+  #checkpointed: number
+  #poison: PerdureError | undefined
+
+  /** @throws what {@link openForWriting} throws */
+  constructor(fileSystem: FileSystem, settings: CoordinatorSettings) {
+    this.#fileSystem = fileSystem
+    this.#settings = settings
+    const published = this.#published
+    const journal = openForWriting(fileSystem, settings.path, () => published.add('indexRebuilds', 1))
+    this.#journal = journal
+    this.recovery = journal.report
+    this.#state = journal.state
+    this.#checkpointed = journal.report.checkpoint === 'used' ? journal.covered : 0
+    this.#seed = checksumSeed(journal.header.uuid)
+    this.#writer = new JournalWriter(journal.file, journal.state.end)
+    this.#reader = new JournalReader(journal.file, () => published.get('end'), READER_CACHE_BYTES)
+    if (settings.loadIndex) journal.index.loadAll()
+    this.#ends.set(journal.state.tid, journal.state.end)
+    this.#changes.begin(journal.state.tid)
+    // Oid 0 is the root's and never handed out.
+    published.raiseNextOid(Math.max(1, journal.state.nextOid))
+    published.set('objects', journal.state.objects)
+    published.set('end', journal.state.end)
+    published.set('tid', journal.state.tid)
+    this.#watermark = new WatermarkWriter(fileSystem, settings.path, journal.header.uuid)
+    this.#watermark.publish(journal.state.end, journal.state.end)
+    this.shared = {
+      path: settings.path,
+      header: journal.header,
+      covered: journal.covered,
+      index: journal.index.memory,
+      state: published.memory,
+      changes: this.#changes.memory,
+    }
+  }
+
+  /** Validates the commits in order, stores those that pass with one write and one sync, and answers all. */
+  runBatch(batch: readonly PendingCommit[]): void {
+    const refusal = this.#poison ?? this.#run(batch)
+    if (refusal !== undefined) refuseAll(batch, refusal)
+    else this.#considerCheckpoint()
+  }
+
+  /** Returns why nothing of the batch has been stored, if that is so. */
+  #run(batch: readonly PendingCommit[]): PerdureError | undefined {
+    const accepted: Accepted[] = []
+    const outcomes = new Batch(this.#state.tid, this.#writer.end, accepted)
+    const results = batch.map((commit) => this.#validate(commit, outcomes))
+    try {
+      this.#store(accepted)
+    } catch (error) {
+      return this.#poisonWith(error)
+    }
+    this.#publish(accepted)
+    const conflicts = results.reduce((count, outcome) => count + (outcome.conflicts === undefined ? 0 : 1), 0)
+    if (conflicts > 0) this.#published.add('conflicts', conflicts)
+    batch.forEach((commit, i) => {
+      commit.answer(results[i] as CommitOutcome)
+    })
+    return undefined
+  }
+
+  #validate(commit: PendingCommit, batch: Batch): CommitOutcome {
+    try {
+      const { base, reads } = commit
+      if (base > batch.tid) {
+        throw new PerdureError('PERDURE_ARGUMENT', `No snapshot can have tid ${base}: the newest is ${batch.tid}.`)
+      }
+      const image = commit.image === undefined ? undefined : new TransactionImage(commit.image)
+      const conflicts = this.#findConflicts(base, reads, image, batch)
+      if (conflicts.length > 0) return { conflicts }
+      if (image === undefined) return { tid: base }
+      return { tid: this.#accept(image, batch) }
+    } catch (error) {
+      return { error: packError(error) }
+    }
+  }
+
+  #findConflicts(base: Tid, reads: readonly Oid[], image: TransactionImage | undefined, batch: Batch): Conflict[] {
+    if (base === batch.tid) return []
+    const boundary = this.#ends.get(base)
+    const changed = new Set<Oid>()
+    const check = (oid: Oid) => {
+      if (batch.find(oid) !== undefined || this.#changedAfter(oid, base, boundary)) changed.add(oid)
+    }
+    reads.forEach(check)
+    image?.forEachRecord(check)
+    return Array.from(changed, (oid) => this.#conflict(oid, batch))
+  }
+
+  /** @param boundary end of transaction `base`, or undefined if it is too long ago to be remembered */
+  #changedAfter(oid: Oid, base: Tid, boundary: number | undefined): boolean {
+    const offset = this.#journal.index.get(oid)
+    if (offset === 0) return false
+    return boundary === undefined ? this.#reader.tidAt(oid, offset) > base : offset >= boundary
+  }
+
+  #conflict(oid: Oid, batch: Batch): Conflict {
+    const unwritten = batch.find(oid)
+    if (unwritten !== undefined) {
+      return { oid, className: className(unwritten.image.dataAt(unwritten.offset)), tid: unwritten.tid }
+    }
+    const record = this.#reader.load(oid, this.#journal.index.get(oid), this.#state.tid)
+    return { oid, className: record === undefined ? '' : className(record.data), tid: record?.tid ?? this.#state.tid }
+  }
+
+  #accept(image: TransactionImage, batch: Batch): Tid {
+    const { index } = this.#journal
+    let nextOid = batch.nextOid(this.#state.nextOid)
+    image.forEachRecord((oid) => {
+      if (oid >= nextOid) nextOid = oid + 1
+    })
+    // Before anything is accepted, so that an oid beyond all limits refuses this transaction only.
+    index.grow(nextOid)
+    const stamp = {
+      position: batch.end,
+      tid: batch.tid + 1,
+      time: batch.now(this.#state.time),
+      durable: this.#writer.durable,
+      nextOid,
+      seed: this.#seed,
+    }
+    image.stamp(stamp, (oid) => batch.offsetOf(oid) ?? index.get(oid))
+    batch.add(image, nextOid)
+    return stamp.tid
+  }
+
+  #store(accepted: readonly Accepted[]): void {
+    if (accepted.length === 0) return
+    this.#writer.append(accepted.map(({ image }) => image.bytes))
+    if (this.#settings.durability === 'fsync') {
+      this.#writer.sync()
+      this.#published.add('syncs', 1)
+    }
+  }
+
+  #publish(accepted: readonly Accepted[]): void {
+    const last = accepted.at(-1)
+    if (last === undefined) return
+    const published = this.#published
+    const { index } = this.#journal
+    const oids: Oid[] = []
+    const tids: Tid[] = []
+    let objects = 0
+    for (const { image, position, tid } of accepted) {
+      image.forEachRecord((oid, offset) => {
+        index.set(oid, position + offset)
+        oids.push(oid)
+        tids.push(tid)
+      })
+      objects += countNewObjects(image)
+      this.#ends.set(tid, position + image.bytes.length)
+    }
+    this.#changes.append(oids, tids)
+    this.#state = stateOf(last, this.#state.objects + objects)
+    published.raiseNextOid(this.#state.nextOid)
+    published.set('objects', this.#state.objects)
+    published.add('commits', accepted.length)
+    published.add('batches', 1)
+    if (accepted.length > published.get('largestBatch')) published.set('largestBatch', accepted.length)
+    published.set('end', this.#state.end)
+    published.set('tid', this.#state.tid)
+    this.#publishToProcesses()
+  }
+
+  #publishToProcesses(): void {
+    try {
+      this.#watermark.publish(this.#state.end, this.#writer.durable)
+    } catch (error) {
+      // This batch is safe and is acknowledged, but readers in other processes would miss what follows.
+      this.#poisonWith(error)
+    }
+  }
+
+  /** Whether {@link work} has something to do. */
+  get hasWork(): boolean {
+    return this.#checkpoint !== undefined
+  }
+
+  /** Does a few milliseconds' worth of work that can wait, between batches. */
+  work(): void {
+    const checkpoint = this.#checkpoint
+    if (checkpoint === undefined) return
+    try {
+      if (!checkpoint.step()) return
+      this.#checkpointed = checkpoint.covered
+      this.#published.add('checkpoints', 1)
+    } catch {
+      // The journal is whole without it: opening will take longer, and the next checkpoint may succeed.
+      checkpoint.abandon()
+      this.#checkpointed = this.#state.end
+    }
+    this.#checkpoint = undefined
+  }
+
+  #considerCheckpoint(): void {
+    if (this.#checkpoint !== undefined || this.#poison !== undefined) return
+    // Never more often than the index is large, or a huge index would be written over and over.
+    const interval = Math.max(this.#settings.checkpointBytes, this.#state.nextOid * 8)
+    if (this.#state.end - this.#checkpointed >= interval) this.#checkpoint = this.#beginCheckpoint()
+  }
+
+  #beginCheckpoint(): CheckpointWriter | undefined {
+    const { end: covered, tid, time, nextOid, objects, checksum } = this.#state
+    const { uuid } = this.#journal.header
+    const pages = Math.ceil(nextOid / PAGE_ENTRIES)
+    try {
+      return new CheckpointWriter(
+        this.#fileSystem,
+        this.#settings.path,
+        { uuid, covered, tid, time, nextOid, objects, pages, checksum },
+        {
+          copyPage: (page, target) => this.#journal.index.copyPage(page, target),
+          syncedEnd: () => this.#syncedEnd(),
+        },
+      )
+    } catch {
+      this.#checkpointed = covered
+      return undefined
+    }
+  }
+
+  #syncedEnd(): number {
+    try {
+      this.#writer.sync()
+    } catch (error) {
+      throw this.#poisonWith(error)
+    }
+    return this.#writer.end
+  }
+
+  /** From now on all commits are refused. What has been written without an answer is taken back. */
+  #poisonWith(error: unknown): PerdureError {
+    if (this.#poison !== undefined) return this.#poison
+    const reason = error instanceof Error ? error.message : String(error)
+    const { path } = this.#settings
+    this.#writer.discard(this.#state.end)
+    this.#poison = new PerdureError(
+      'PERDURE_POISONED',
+      `${path} takes no more commits until it has been opened again, because: ${reason}`,
+      { details: { path }, cause: error },
+    )
+    return this.#poison
+  }
+
+  /**
+   * Writes a checkpoint of all, and closes the journal.
+   *
+   * @throws PerdureError if what was committed with durability 'os' could not be synced
+   */
+  close(): void {
+    this.#checkpoint?.abandon()
+    this.#checkpoint = undefined
+    try {
+      if (this.#poison === undefined) this.#closeInOrder()
+      else this.#watermark.abandon()
+    } finally {
+      this.#journal.index.close()
+      this.#journal.file.close()
+    }
+  }
+
+  #closeInOrder(): void {
+    try {
+      this.#syncedEnd()
+      if (this.#checkpointed !== this.#state.end || this.#published.get('indexRebuilds') > 0) {
+        this.#checkpoint = this.#beginCheckpoint()
+        while (this.hasWork) this.work()
+      }
+      this.#writer.trim()
+    } catch (error) {
+      this.#watermark.abandon()
+      throw error
+    }
+    this.#watermark.close(this.#state.end)
+  }
+}
+
+/** What has been accepted of the batch in work, and would hold if it were stored. */
+class Batch {
+  tid: Tid
+  end: number
+  readonly #accepted: Accepted[]
+  readonly #versions = new Map<Oid, Unwritten>()
+  #known = 0
+  #nextOid = 0
+  #now = 0
+
+  constructor(tid: Tid, end: number, accepted: Accepted[]) {
+    this.tid = tid
+    this.end = end
+    this.#accepted = accepted
+  }
+
+  /** The newest version of `oid` in this batch. */
+  find(oid: Oid): Unwritten | undefined {
+    if (this.#known < this.#accepted.length) this.#learn()
+    return this.#versions.get(oid)
+  }
+
+  /** Only when somebody asks, because a large transaction is mostly alone in its batch. */
+  #learn(): void {
+    for (const accepted of this.#accepted.slice(this.#known)) {
+      accepted.image.forEachRecord((oid, offset) => this.#versions.set(oid, { ...accepted, offset }))
+    }
+    this.#known = this.#accepted.length
+  }
+
+  /** Where in the file it will stand. */
+  offsetOf(oid: Oid): number | undefined {
+    if (this.#accepted.length === 0) return undefined
+    const version = this.find(oid)
+    return version === undefined ? undefined : version.position + version.offset
+  }
+
+  add(image: TransactionImage, nextOid: Oid): void {
+    this.tid++
+    this.#accepted.push({ image, position: this.end, tid: this.tid })
+    this.end += image.bytes.length
+    this.#nextOid = nextOid
+  }
+
+  nextOid(before: Oid): Oid {
+    return Math.max(before, this.#nextOid)
+  }
+
+  /** One time for the whole batch, and never before that of an earlier one. */
+  now(before: number): number {
+    if (this.#now === 0) this.#now = Math.max(before, Date.now())
+    return this.#now
+  }
+}
+
+function stateOf({ image, position, tid }: Accepted, objects: number): JournalState {
+  const { time, nextOid, checksum } = image.summary()
+  return { end: position + image.bytes.length, tid, time, nextOid, objects, checksum }
+}
+
+function className(data: Uint8Array): string {
+  try {
+    return recordClassName(data)
+  } catch {
+    return '' // A conflict is worth reporting even if the record in the way makes no sense.
+  }
+}
+
+function refuseAll(batch: readonly PendingCommit[], error: PerdureError): void {
+  const outcome = {
+    error: packError(error),
+    cause: error.cause === undefined ? undefined : packError(error.cause),
+  }
+  for (const commit of batch) commit.answer(outcome)
+}

@@ -1,0 +1,113 @@
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { PerdureError, unpackError } from '../core/errors.js'
+import type { RecoveryReport } from '../journal/recovery.js'
+import type { SharedJournal } from '../journal/shared-journal.js'
+import { CoordinatorClient, threadLost } from './coordinator-client.js'
+import type { CoordinatorEvent, CoordinatorSettings, CoordinatorWorkerData } from './messages.js'
+
+/** Starts the thread; given to tests, which put a thread of their own in its place. */
+export type CoordinatorStarter = (data: CoordinatorWorkerData, transfer: MessagePort[]) => Worker
+
+export const startCoordinatorWorker: CoordinatorStarter = (data, transfer) =>
+  new Worker(new URL('./coordinator.js', import.meta.url), {
+    name: 'perdure-coordinator',
+    workerData: data,
+    transferList: transfer,
+  })
+
+/** The coordinator's thread, as the thread that has opened the storage sees it. */
+export class CoordinatorThread {
+  readonly client: CoordinatorClient
+  readonly shared: SharedJournal
+  readonly recovery: RecoveryReport
+  readonly doorbell: SharedArrayBuffer
+  readonly #worker: Worker
+  readonly #ended: Promise<void>
+  #closeError: PerdureError | undefined
+
+  private constructor(worker: Worker, client: CoordinatorClient, doorbell: SharedArrayBuffer, ready: ReadyEvent) {
+    this.#worker = worker
+    this.client = client
+    this.doorbell = doorbell
+    this.shared = ready.shared
+    this.recovery = ready.recovery
+    this.#ended = new Promise((resolve) => {
+      worker.on('message', (event: CoordinatorEvent) => {
+        if (event.type === 'closed' && event.error !== undefined) this.#closeError = unpackError(event.error)
+      })
+      worker.on('error', (error) => this.#fail(error))
+      worker.on('exit', () => {
+        this.#fail(undefined)
+        resolve()
+      })
+    })
+    worker.unref()
+  }
+
+  /**
+   * Starts the thread and lets it open the journal.
+   *
+   * @throws what `openForWriting` throws, and PerdureError `PERDURE_THREAD`
+   */
+  static async start(
+    settings: CoordinatorSettings,
+    startWorker: CoordinatorStarter = startCoordinatorWorker,
+  ): Promise<CoordinatorThread> {
+    const doorbell = new SharedArrayBuffer(4)
+    const { port1, port2 } = new MessageChannel()
+    const worker = startWorker({ settings, port: port2, doorbell }, [port2])
+    try {
+      const ready = await firstEvent(worker, settings.path)
+      return new CoordinatorThread(worker, new CoordinatorClient(port1, doorbell, settings.path), doorbell, ready)
+    } catch (error) {
+      port1.close()
+      await worker.terminate()
+      throw error
+    }
+  }
+
+  #fail(cause: unknown): void {
+    const error = threadLost(this.shared.path)
+    if (cause !== undefined) error.cause = cause
+    this.client.fail(error)
+  }
+
+  /** A port through which another handle can commit. */
+  connect(): MessagePort {
+    const { port1, port2 } = new MessageChannel()
+    this.client.send({ type: 'connect', port: port2 }, [port2])
+    return port1
+  }
+
+  /**
+   * Waits for the commits under way, then lets the thread close the journal and end.
+   *
+   * @throws PerdureError if the journal could not be closed in good order
+   */
+  async close(): Promise<void> {
+    await this.client.idle()
+    this.#worker.ref()
+    this.client.send({ type: 'close' })
+    await this.#ended
+    this.client.disconnect()
+    if (this.#closeError !== undefined) throw this.#closeError
+  }
+}
+
+type ReadyEvent = Extract<CoordinatorEvent, { type: 'ready' }>
+
+function firstEvent(worker: Worker, path: string): Promise<ReadyEvent> {
+  return new Promise((resolve, reject) => {
+    const onExit = () => reject(threadLost(path))
+    const onError = (cause: unknown) => reject(Object.assign(threadLost(path), { cause }))
+    worker.once('exit', onExit)
+    worker.once('error', onError)
+    worker.once('message', (event: CoordinatorEvent) => {
+      worker.off('exit', onExit)
+      worker.off('error', onError)
+      if (event.type === 'ready') resolve(event)
+      else if (event.type === 'failed') reject(unpackError(event.error))
+      else reject(new PerdureError('PERDURE_THREAD', `Unexpected message while opening ${path}.`))
+    })
+  })
+}

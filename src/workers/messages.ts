@@ -1,0 +1,71 @@
+import type { MessagePort } from 'node:worker_threads'
+import type { Conflict, PackedError } from '../core/errors.js'
+import type { Oid, Tid } from '../core/oid.js'
+import type { RecoveryReport } from '../journal/recovery.js'
+import type { SharedJournal } from '../journal/shared-journal.js'
+
+/** What a resolved commit has survived: `fsync` a power cut, `os` the end of the process. */
+export type Durability = 'fsync' | 'os'
+
+/** Given to the coordinator's thread when it is started. */
+export interface CoordinatorSettings {
+  readonly path: string
+  readonly durability: Durability
+  /** Load the whole index at once. */
+  readonly loadIndex: boolean
+  /** Bytes of journal after which a new checkpoint is written. */
+  readonly checkpointBytes: number
+}
+
+export interface CoordinatorWorkerData {
+  readonly settings: CoordinatorSettings
+  /** The owner's port. Other ports come by `connect`. */
+  readonly port: MessagePort
+  /** One number that is changed, and waked upon, after each message to the coordinator. */
+  readonly doorbell: SharedArrayBuffer
+}
+
+/** One transaction on its way to the coordinator. */
+export interface CommitMessage {
+  /** Comes back with the answer. */
+  readonly id: number
+  readonly base: Tid
+  readonly reads: readonly Oid[]
+  /** As `layOutTransaction` made it; undefined if nothing is written. */
+  readonly image: Uint8Array<ArrayBuffer> | undefined
+}
+
+/** From a handle to the coordinator. */
+export type CoordinatorRequest =
+  | { readonly type: 'commits'; readonly commits: readonly CommitMessage[] }
+  | { readonly type: 'connect'; readonly port: MessagePort }
+  /** From the owner only: finish what has come in, then close the journal. */
+  | { readonly type: 'close' }
+
+/** What became of a commit: exactly one of the three. */
+export type CommitOutcome =
+  | { readonly tid: Tid; readonly conflicts?: undefined; readonly error?: undefined }
+  | { readonly conflicts: readonly Conflict[]; readonly tid?: undefined; readonly error?: undefined }
+  | {
+      readonly error: PackedError
+      readonly cause?: PackedError | undefined
+      readonly tid?: undefined
+      readonly conflicts?: undefined
+    }
+
+export interface CommitAnswer {
+  readonly id: number
+  readonly outcome: CommitOutcome
+}
+
+/** From the coordinator to a handle. */
+export type CoordinatorReply =
+  | { readonly type: 'answers'; readonly answers: readonly CommitAnswer[] }
+  /** The journal has been closed in good order. */
+  | { readonly type: 'closed' }
+
+/** From the coordinator to the thread that started it. */
+export type CoordinatorEvent =
+  | { readonly type: 'ready'; readonly shared: SharedJournal; readonly recovery: RecoveryReport }
+  | { readonly type: 'failed'; readonly error: PackedError }
+  | { readonly type: 'closed'; readonly error?: PackedError }
