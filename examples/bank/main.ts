@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Database, open, Persistent, type PersistentMap } from 'perdure'
+import { type Database, open, Persistent, type Root } from 'perdure'
 
 class Account extends Persistent {
   owner = ''
@@ -23,7 +23,10 @@ class InsufficientFunds extends Error {
   }
 }
 
-type Bank = PersistentMap<string, Account>
+/** The root object: accounts by owner. */
+type Bank = Root<Accounts>
+
+type Accounts = Record<string, Account>
 
 const OWNERS = ['Ada', 'Barbara', 'Edgar', 'Grace', 'Jim', 'Michael']
 const OPENING_BALANCE = 100
@@ -41,7 +44,7 @@ try {
 
 /** Opens the bank, and lets several clerks transfer money at the same time. */
 async function tradeAll(path: string): Promise<void> {
-  await using db = await open<Bank>(path, { classes: [Account] })
+  await using db = await open<Accounts>(path, { classes: [Account] })
   await db.transact((bank) => {
     for (const owner of OWNERS) {
       bank.set(owner, Object.assign(new Account(), { owner, balance: OPENING_BALANCE }))
@@ -77,7 +80,7 @@ async function transferAtRandom(db: Database<Bank>): Promise<boolean> {
 
 /** Opens the file again and adds up. */
 async function closeTheBooks(path: string): Promise<void> {
-  await using db = await open<Bank>(path, { classes: [Account] })
+  await using db = await open<Accounts>(path, { classes: [Account] })
   const total = await db.view((bank) => {
     let sum = 0
     for (const { owner, balance, history } of bank.values()) {

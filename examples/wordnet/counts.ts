@@ -1,6 +1,6 @@
 import type { Connection } from 'perdure'
 import { FILE_ENDINGS, FILE_OF_LETTER } from './format.js'
-import { type Root, Synset, Word } from './model.js'
+import { Synset, Word, type WordNet } from './model.js'
 import { readLines } from './source.js'
 
 /** What the files and the database must agree on. */
@@ -41,7 +41,7 @@ export function countSource(limit: number): Counts {
 }
 
 /** Counts by walking over every object that can be reached from the root. */
-export async function countDatabase(connection: Connection<Root>): Promise<Counts & { objects: number }> {
+export async function countDatabase(connection: Connection<WordNet>): Promise<Counts & { objects: number }> {
   const counts = { synsets: 0, words: 0, senses: 0, pointers: 0, objects: 0 }
   for await (const object of connection.crawl()) {
     counts.objects++

@@ -13,7 +13,7 @@ try {
   else await run(options)
 } catch (error) {
   if (!(error instanceof UsageError)) throw error
-  console.error(`${error.message}\n\n${USAGE}`)
+  console.error(`${error.message}\nTry --help.`)
   process.exitCode = 2
 }
 

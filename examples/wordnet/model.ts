@@ -1,4 +1,4 @@
-import { type BTree, Persistent } from 'perdure'
+import { type BTree, Persistent, type Root } from 'perdure'
 import type { PartOfSpeech, RelationName } from './format.js'
 
 /** A set of words with one meaning. Synsets refer to each other in many ways, in circles too. */
@@ -20,8 +20,9 @@ export class Word extends Persistent {
   senses: Synset[] = []
 }
 
-/** The root object: every other one is reached from the words. */
-export interface Root {
-  get(key: 'words'): BTree<string, Word>
-  set(key: 'words', words: BTree<string, Word>): unknown
+/** What the root object holds: all words by lemma, from which every other object is reached. */
+export interface Entries {
+  words: BTree<string, Word>
 }
+
+export type WordNet = Root<Entries>

@@ -1,14 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Connection, open } from 'perdure'
 import { countDatabase, countSource } from './counts.js'
-import { type Root, Synset, Word } from './model.js'
+import { type Entries, Synset, Word, type WordNet } from './model.js'
 import { type Options, UsageError } from './options.js'
 import { hypernymPath, type Step, shortestPath } from './paths.js'
 
 /** The second process: knows nothing but the file, and finds in it what the first one stored. */
 export async function read({ file, limit, word, other }: Options): Promise<void> {
   const openingAtMs = performance.now()
-  await using db = await open<Root>(file, { classes: [Synset, Word] })
+  await using db = await open<Entries>(file, { classes: [Synset, Word] })
   await using connection = await db.connect({ readonly: true })
   console.log(`Reading ${file} in process ${process.pid}, open after ${elapsed(openingAtMs)}`)
 
@@ -23,7 +23,7 @@ export async function read({ file, limit, word, other }: Options): Promise<void>
   await verify(connection, limit)
 }
 
-async function verify(connection: Connection<Root>, limit: number): Promise<void> {
+async function verify(connection: Connection<WordNet>, limit: number): Promise<void> {
   const crawlingAtMs = performance.now()
   const { objects, ...stored } = await countDatabase(connection)
   const seconds = (performance.now() - crawlingAtMs) / 1000
@@ -37,8 +37,8 @@ async function verify(connection: Connection<Root>, limit: number): Promise<void
   console.log(`  verified against WordNet's files: ${shown.join(', ')}`)
 }
 
-function lookUp(connection: Connection<Root>, lemma: string): Word {
-  const word = connection.root.get('words').get(lemma)
+function lookUp(connection: Connection<WordNet>, lemma: string): Word {
+  const word = connection.root.get('words')?.get(lemma)
   if (word === undefined) throw new UsageError(`The database has no word ${JSON.stringify(lemma)}.`)
   return word
 }

@@ -1,5 +1,5 @@
 import { BTree, type Database } from 'perdure'
-import { type Root, Synset, Word } from './model.js'
+import { Synset, Word, type WordNet } from './model.js'
 import type { SynsetEntry, SynsetKey } from './parse.js'
 import type { Progress } from './progress.js'
 import type { Source } from './source.js'
@@ -11,7 +11,7 @@ const BATCH = 10_000
  * Stores WordNet in two passes. An object is stored along with all it refers to, so if the synsets had their
  * relations at once, the first commit would have to store every one of them.
  */
-export async function storeSource(db: Database<Root>, source: Source, progress: Progress): Promise<void> {
+export async function storeSource(db: Database<WordNet>, source: Source, progress: Progress): Promise<void> {
   const connection = await db.connect()
   const stored = new Map<SynsetKey, Synset>()
   const words = new BTree<string, Word>()
