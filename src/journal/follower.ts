@@ -6,7 +6,7 @@ import type { OidIndex } from './oid-index.js'
 import { PublishedState } from './published-state.js'
 import { type JournalState, type RecoveryReport, type ReplayResult, replay } from './recovery.js'
 import { JournalScanner } from './scanner.js'
-import { JournalView } from './shared-journal.js'
+import { JournalView, type SharedJournal } from './shared-journal.js'
 import { WatermarkReader } from './watermark.js'
 
 /** How far a journal may be read, and how far it is surely on the disk. */
@@ -21,6 +21,7 @@ interface Visible {
  */
 export class JournalFollower {
   readonly view: JournalView
+  readonly shared: SharedJournal
   readonly header: FileHeader
   readonly recovery: RecoveryReport
   readonly #fileSystem: FileSystem
@@ -57,6 +58,14 @@ export class JournalFollower {
         bytesRewritten: 0,
       }
       if (loadIndex) this.#index.loadAll()
+      this.shared = {
+        path,
+        header: this.header,
+        covered: base.state.end,
+        index: this.#index.memory,
+        state: this.#published.memory,
+        changes: this.#changes.memory,
+      }
       this.view = new JournalView(this.#file, this.#index, this.#published, this.#changes, blockCacheBytes)
     } catch (error) {
       this.#watermark?.close()

@@ -6,19 +6,19 @@ export interface FileStorageOptions {
    * Name of the serializer that makes the states. Kept in the file when it is created ('msgpack' if not said); an
    * existing file must have been created with the same, if one is named here.
    */
-  readonly serializer?: string | undefined
+  readonly serializer?: string
   /** Only read. No lock is needed, and another process may write meanwhile. Default false. */
-  readonly readonly?: boolean | undefined
+  readonly readonly?: boolean
   /** What a resolved commit has survived: 'fsync' a power cut (default), 'os' the end of the process. */
-  readonly durability?: Durability | undefined
+  readonly durability?: Durability
   /** 'paged' (default): load the oid index as it is needed. 'memory': load it all when opening. */
-  readonly index?: 'paged' | 'memory' | undefined
+  readonly index?: 'paged' | 'memory'
   /** Memory of this handle for blocks of the file, in bytes. Default 16 MiB. */
-  readonly blockCacheBytes?: number | undefined
+  readonly blockCacheBytes?: number
   /** Create the database if there is no file. Default true, unless readonly. */
-  readonly createIfMissing?: boolean | undefined
+  readonly createIfMissing?: boolean
   /** Bytes of journal after which a new checkpoint of the index is written. Default 64 MiB. */
-  readonly checkpointBytes?: number | undefined
+  readonly checkpointBytes?: number
 }
 
 /** Options with everything filled in but the serializer's name. */
