@@ -20,6 +20,9 @@ import type { CommitOutcome, CoordinatorSettings } from './messages.js'
 /** The coordinator reads only to validate old snapshots and to name conflicts, so it needs little cache. */
 const READER_CACHE_BYTES = 256 * 1024
 
+/** Objects may be given oids that were not allocated, as long as they are not further ahead than this. */
+const STRAY_OIDS = 2 ** 20
+
 /** One transaction that waits for its outcome. */
 export interface PendingCommit {
   readonly base: Tid
@@ -174,7 +177,8 @@ export class CoordinatorLoop {
     image.forEachRecord((oid) => {
       if (oid >= nextOid) nextOid = oid + 1
     })
-    // Before anything is accepted, so that an oid beyond all limits refuses this transaction only.
+    // Before anything is accepted, so that an impossible oid refuses this transaction only.
+    this.#checkOid(nextOid - 1)
     index.grow(nextOid)
     const stamp = {
       position: batch.end,
@@ -187,6 +191,17 @@ export class CoordinatorLoop {
     image.stamp(stamp, (oid) => batch.offsetOf(oid) ?? index.get(oid))
     batch.add(image, nextOid)
     return stamp.tid
+  }
+
+  /** The index is an array: one stray oid would make it, and each checkpoint, as large as that. */
+  #checkOid(oid: Oid): void {
+    const allocated = this.#published.get('nextOid')
+    if (oid < allocated + STRAY_OIDS) return
+    throw new PerdureError(
+      'PERDURE_ARGUMENT',
+      `Oid ${oid} has never been allocated: the next one is ${allocated}. Get oids from allocateOids().`,
+      { details: { oid } },
+    )
   }
 
   #store(accepted: readonly Accepted[]): void {
