@@ -1,1 +1,25 @@
-export {}
+export { PersistentMap } from './collections/persistent-map.js'
+export type { ClassKind, PersistentClass } from './core/class-info.js'
+export { Placeholder, registerClass } from './core/class-registry.js'
+export {
+  type CommitOptions,
+  Connection,
+  type ConnectionOptions,
+  type ConnectionStatistics,
+  type Isolation,
+  oidOf,
+} from './core/connection.js'
+export { Database, type TransactOptions } from './core/database.js'
+export {
+  type Conflict,
+  ConflictError,
+  CorruptionError,
+  type ErrorCode,
+  type ErrorDetails,
+  PerdureError,
+} from './core/errors.js'
+export { field } from './core/field.js'
+export { type Oid, ROOT_OID, type Tid } from './core/oid.js'
+export { isPersistent, noteChange, Persistent } from './core/persistent.js'
+export type * from './core/storage.js'
+export { type Location, type OpenOptions, open, type Root } from './open.js'

@@ -1,17 +1,15 @@
-import { BTree } from './collections/btree.js'
-import { PersistentList } from './collections/persistent-list.js'
 import { PersistentMap } from './collections/persistent-map.js'
-import { PersistentSet } from './collections/persistent-set.js'
 import type { PersistentClass } from './core/class-info.js'
 import { ClassRegistry, globalClasses, registerClass } from './core/class-registry.js'
 import type { ConnectionOptions } from './core/connection.js'
 import { Database } from './core/database.js'
 import { PerdureError } from './core/errors.js'
 import type { Persistent } from './core/persistent.js'
-import type { Storage } from './core/storage.js'
+import type { SharedStorage, Storage } from './core/storage.js'
 import { checkOptions } from './options.js'
 import { findSerializer } from './serializers/registry.js'
-import { type FileHandle, FileStorage, type FileStorageOptions, isFileHandle } from './storages/file.js'
+import { FileStorage, isFileHandle } from './storages/file.js'
+import { FILE_OPTIONS, type FileStorageOptions } from './storages/file-options.js'
 
 /** The object a database starts from: a PersistentMap whose keys and values are typed by `Entries`. */
 export type Root<Entries extends object = Record<string, unknown>> = Omit<
@@ -29,13 +27,12 @@ export interface OpenOptions extends FileStorageOptions, ConnectionOptions {
 }
 
 /** Where {@link open} finds a database: a path, nothing (a temporary file), an open Storage, or a handle from another thread. */
-export type Location = string | undefined | Storage | FileHandle
+export type Location = string | undefined | Storage | SharedStorage['handle']
 
-const STORAGE_OPTIONS = ['serializer', 'readonly', 'durability', 'index', 'blockCacheBytes', 'createIfMissing'] as const
 const CONNECTION_OPTIONS = ['cacheSize', 'isolation', 'readonly'] as const
-const OPTIONS = ['classes', ...STORAGE_OPTIONS, ...CONNECTION_OPTIONS]
+const OPTIONS = ['classes', ...FILE_OPTIONS, ...CONNECTION_OPTIONS]
 
-for (const type of [PersistentMap, PersistentList, PersistentSet, ...BTree.persistentClasses]) registerClass(type)
+for (const type of [PersistentMap]) registerClass(type)
 
 /**
  * Opens a database, and creates it if it does not exist.
@@ -79,9 +76,9 @@ async function openStorage(location: Location, options: OpenOptions): Promise<St
   // Before anything is created: an unknown name must not end up in a file.
   if (serializer !== undefined) findSerializer(serializer)
   if (location === undefined || typeof location === 'string') {
-    return FileStorage.open(checkPath(location), pick(options, STORAGE_OPTIONS))
+    return FileStorage.open(checkPath(location), pick(options, FILE_OPTIONS))
   }
-  const storage = isFileHandle(location) ? await FileStorage.attach(location) : location
+  const storage = isFileHandle(location) ? FileStorage.attach(location) : checkStorage(location)
   if (serializer !== undefined && storage.serializer !== serializer) {
     throw new PerdureError(
       'PERDURE_SERIALIZER',
@@ -93,13 +90,24 @@ async function openStorage(location: Location, options: OpenOptions): Promise<St
 }
 
 function checkPath(location: string | undefined): string | undefined {
-  const scheme = location === undefined ? null : /^([a-z][a-z0-9+.-]+):\/\//i.exec(location)
-  if (scheme === null) return location
-  throw new PerdureError('PERDURE_UNSUPPORTED', `Cannot open ${location}: there is no storage for ${scheme[1]} addresses. Give a file's path.`, {
-    details: { path: location },
-  })
+  if (location === undefined) return undefined
+  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(location)?.[1]
+  if (scheme === undefined) return location
+  throw new PerdureError(
+    'PERDURE_UNSUPPORTED',
+    `Cannot open ${location}: there is no storage for ${scheme} addresses. Give a file's path.`,
+    { details: { path: location } },
+  )
+}
+
+function checkStorage(location: object): Storage {
+  if (typeof (location as Partial<Storage>).snapshot === 'function') return location as Storage
+  throw new PerdureError('PERDURE_ARGUMENT', 'open takes a path, an open storage, or a handle made by share().')
 }
 
 function pick<T extends object, K extends keyof T>(from: T, names: readonly K[]): Pick<T, K> {
-  return Object.fromEntries(names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]])) as Pick<T, K>
+  return Object.fromEntries(names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]])) as Pick<
+    T,
+    K
+  >
 }

@@ -6,7 +6,7 @@ import { ROOT_OID } from './oid.js'
 import { OidAllocator } from './oid-allocator.js'
 import type { Persistent } from './persistent.js'
 import type { Serializer } from './serializer.js'
-import type { PackResult, Storage, StorageStatistics, VerifyOptions, VerifyReport } from './storage.js'
+import type { PackResult, SharedStorage, Storage, StorageStatistics, VerifyOptions, VerifyReport } from './storage.js'
 
 /** What a database is made of; see src/open.ts. */
 export interface DatabaseParts {
@@ -109,8 +109,8 @@ export class Database<Root extends object = Persistent> {
           await connection.commit(note === undefined ? {} : { note })
           return result
         } catch (error) {
-          connection.abort()
           if (!(error instanceof ConflictError) || attempt >= retries) throw error
+          connection.abort()
           await backOff(attempt)
         }
       }
@@ -152,6 +152,21 @@ export class Database<Root extends object = Persistent> {
   async verify(options?: VerifyOptions): Promise<VerifyReport> {
     this.#checkOpen()
     return this.#parts.storage.verify(options)
+  }
+
+  /**
+   * A handle with which another thread opens the same database:
+   *
+   * ```ts
+   * const { handle, transferList } = db.share()
+   * new Worker(url, { workerData: handle, transferList })   // there: await open(workerData, { classes })
+   * ```
+   *
+   * @throws PerdureError `PERDURE_UNSUPPORTED` if the storage cannot be shared
+   */
+  share(): SharedStorage {
+    this.#checkOpen()
+    return this.#parts.storage.share()
   }
 
   get statistics(): StorageStatistics {
@@ -204,15 +219,25 @@ export class Database<Root extends object = Persistent> {
       found >= 0
         ? (this.#idle.splice(found, 1)[0] as { connection: Connection<Root> }).connection
         : this.#connect(options)
+    // Whoever kept an object of the last transaction may have begun one since: an await of the object is enough.
+    connection.abort()
     try {
       return await use(connection)
     } finally {
-      if (this.#closing === undefined) {
-        connection.abort()
-        this.#idle.push({ key, connection })
-        if (this.#idle.length > MAX_IDLE) await this.#idle.shift()?.connection.close()
-      }
+      if (this.#closing === undefined) await this.#giveBack(key, connection)
     }
+  }
+
+  async #giveBack(key: string, connection: Connection<Root>): Promise<void> {
+    try {
+      connection.abort()
+    } catch {
+      // The function closed the connection, or left a commit of its own under way, which closing waits for.
+      await connection.close()
+      return
+    }
+    this.#idle.push({ key, connection })
+    if (this.#idle.length > MAX_IDLE) await this.#idle.shift()?.connection.close()
   }
 
   #checkOpen(): void {

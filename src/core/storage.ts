@@ -1,3 +1,4 @@
+import type { MessagePort } from 'node:worker_threads'
 import type { Conflict } from './errors.js'
 import type { Oid, Tid } from './oid.js'
 
@@ -137,6 +138,12 @@ export interface VerifyReport {
   readonly problemCount: number
 }
 
+/** What {@link Storage.share} gives: send `handle` to the other thread with `transferList`. */
+export interface SharedStorage {
+  readonly handle: object
+  readonly transferList: readonly MessagePort[]
+}
+
 /**
  * Where records live. Implementations: MemoryStorage, FileStorage. Every one passes test/conformance, which is
  * published as `perdure/testing` for those written by others.
@@ -200,6 +207,14 @@ export interface Storage {
    * @throws PerdureError `PERDURE_UNSUPPORTED` without the capability `verify`
    */
   verify(options?: VerifyOptions): Promise<VerifyReport>
+
+  /**
+   * A handle for one other thread of this process, where `open(handle)` opens the same storage. It ends with
+   * the handle that shared it.
+   *
+   * @throws PerdureError `PERDURE_UNSUPPORTED` without the capability `threads`
+   */
+  share(): SharedStorage
 
   statistics(): StorageStatistics
 

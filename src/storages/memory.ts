@@ -8,6 +8,7 @@ import type {
   CommitResult,
   PackResult,
   RecordWrite,
+  SharedStorage,
   Snapshot,
   Storage,
   StorageStatistics,
@@ -211,6 +212,14 @@ export class MemoryStorage implements Storage {
     throw new PerdureError(
       'PERDURE_UNSUPPORTED',
       'A MemoryStorage has nothing to verify: its records never leave memory.',
+    )
+  }
+
+  share(): SharedStorage {
+    this.#assertOpen()
+    throw new PerdureError(
+      'PERDURE_UNSUPPORTED',
+      'A MemoryStorage belongs to one thread. Use a FileStorage without a path to share a temporary database.',
     )
   }
 

@@ -27,7 +27,7 @@ storageSuite({
   share: async (open) => FileStorage.attach((open as FileStorage).share().handle),
   openReadonly: (open) => FileStorage.open(open.location, { readonly: true }),
   cleanup: removeFiles,
-  states: { sound: msgpack.encode({}, { position: () => 0 }).slice(), undecodable: Uint8Array.of(0xc1) },
+  states: { sound: Uint8Array.from(msgpack.encode({}, { position: () => 0 })), undecodable: Uint8Array.of(0xc1) },
 })
 
 describe('FileStorage', () => {

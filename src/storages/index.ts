@@ -1,0 +1,4 @@
+export type * from '../core/storage.js'
+export { FileStorage } from './file.js'
+export type { FileStorageOptions } from './file-options.js'
+export { MemoryStorage, type MemoryStorageOptions } from './memory.js'
