@@ -29,6 +29,11 @@ export function toStored(value: unknown): unknown {
   return header === undefined ? value : referenceTo(header)
 }
 
+/** The raw container behind a tracked one, without reading it; any other object itself. */
+export function rawOf(value: object): object {
+  return containers.get(value)?.raw ?? value
+}
+
 /** What to show the user for a value in the state of `header`'s object. */
 export function fromStored(header: Header, value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value

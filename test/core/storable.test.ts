@@ -67,6 +67,21 @@ describe('what cannot be stored', () => {
     })
   }
 
+  it('is named at once however far it is from the root, and however deep it is', async () => {
+    await using connection = await db.connect()
+    const first = new Thing()
+    let last = first
+    for (let i = 0; i < 20_000; i++) {
+      last.any = new Thing()
+      last = last.any as Thing
+    }
+    last.any = deep(50_000)
+    connection.root['thing'] = first
+    const error = await failure('PERDURE_UNSTORABLE', () => connection.commit())
+    expect(error.message).to.match(/^Cannot store root\.thing\.any\.any.* \.\.\. (\[0\])+: it is nested more/)
+    expect(error.message.length).to.be.lessThan(400)
+  })
+
   it('is named from the class when it cannot be reached from the root', async () => {
     const connection = await db.connect()
     const thing = connection.root['thing'] as Thing
