@@ -90,8 +90,7 @@ export class StateWalker {
     const raw = toStored(value) as object
     if (raw !== value) this.#foreign = true
     if (!isContainer(raw)) {
-      if (!isStorableLeaf(raw))
-        throw this.#refuse(`an instance of ${raw.constructor?.name ?? 'a class'}, which does not extend Persistent`)
+      if (!isStorableLeaf(raw)) throw this.#refuse(instance(raw))
       return
     }
     this.#container(raw)
@@ -108,6 +107,7 @@ export class StateWalker {
     this.#elsewhere = claim(this.#header, raw) ?? elsewhere
     if (this.#elsewhere !== undefined) this.#shared = true
     if (this.#steps.length >= MAX_DEPTH) throw this.#refuse(`nested more than ${MAX_DEPTH} levels deep`)
+    if (!isPlainObject(raw) && !BUILT_IN.has(Object.getPrototypeOf(raw))) throw this.#refuse(instance(raw))
     if (Array.isArray(raw)) this.#array(raw)
     else if (raw instanceof Map) this.#map(raw)
     else if (raw instanceof Set) this.#set(raw)
@@ -153,6 +153,13 @@ export class StateWalker {
       details: { what },
     })
   }
+}
+
+/** Instances of subclasses would lose their class. */
+const BUILT_IN: ReadonlySet<object> = new Set([Array.prototype, Map.prototype, Set.prototype])
+
+function instance(value: object): string {
+  return `an instance of ${value.constructor?.name ?? 'a class'}, which does not extend Persistent`
 }
 
 function isStorableLeaf(value: object): boolean {

@@ -51,6 +51,8 @@ describe('what cannot be stored', () => {
       },
       'root.thing.any',
     ],
+    ['an instance of a subclass of Array', new (class List extends Array {})(), 'root.thing.any'],
+    ['an instance of a subclass of Map', new (class Table extends Map {})(), 'root.thing.any'],
     ['too deep a nesting', deep(600), 'root.thing.any[0][0]'],
   ]
 
