@@ -38,7 +38,21 @@ export function rawOf(value: object): object {
 export function fromStored(header: Header, value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (value instanceof Reference) return value.object ?? follow(header, value)
-  return isContainer(value) ? track(header, value) : value
+  if (isContainer(value)) return track(header, value)
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) lend(header, value)
+  return value
+}
+
+/** The state that bytes were given out from. The bytes keep it in memory. */
+const lenders = new WeakMap<object, object>()
+
+/**
+ * Bytes may be edited in place, and noteChange called only then. If the object is evicted in between, it must get
+ * back the state that the bytes are part of, as with containers.
+ */
+function lend(header: Header, bytes: object): void {
+  header.lent = true
+  if (lenders.get(bytes) !== header.state) lenders.set(bytes, header.read())
 }
 
 /** The reference that stands for an object in states. */
