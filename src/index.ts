@@ -28,4 +28,10 @@ export { isPersistent, noteChange, Persistent } from './core/persistent.js'
 export type * from './core/storage.js'
 export { type Location, type OpenOptions, open, type Root } from './open.js'
 export { repairFile } from './storages/repair.js'
-export type { DamagedRegion, DanglingReference, LostObject, RepairOptions, RepairReport } from './storages/repair-report.js'
+export type {
+  DamagedRegion,
+  DanglingReference,
+  LostObject,
+  RepairOptions,
+  RepairReport,
+} from './storages/repair-report.js'

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import { PerdureError } from '../core/errors.js'
+import { CorruptionError, PerdureError } from '../core/errors.js'
 import { checkpointPath } from './checkpoint.js'
 import { crcSeed } from './crc-seed.js'
 import {
@@ -52,7 +52,10 @@ export function identifyJournal(fileSystem: FileSystem, file: OpenFile): Journal
     damage = error
   }
   const seed = findSeed(file)
-  if (seed === undefined) throw damage
+  if (seed === undefined) {
+    if (!(damage instanceof CorruptionError)) throw damage
+    throw new CorruptionError(file.path, 0, 'neither the file header nor a single transaction is intact.')
+  }
   const uuid = [bytes.subarray(16, 32), checkpointUuid(fileSystem, file.path)].find(
     (candidate) => candidate !== undefined && checksumSeed(candidate) === seed,
   )

@@ -1,4 +1,4 @@
-import { CorruptionError } from '../core/errors.js'
+import { PerdureError } from '../core/errors.js'
 import type { Tid } from '../core/oid.js'
 import { FILE_HEADER_BYTES, readTransactionHeader } from './format.js'
 import type { OpenFile } from './journal-file.js'
@@ -85,9 +85,7 @@ function* inPlace({ file, seed, gaps, size, end }: SalvageSource): Generator<Who
     if (i > 0) scanner.seek((gaps[i - 1] as Gap).to)
     while (scanner.position < until) {
       const transaction = scanner.next()
-      if (transaction === undefined) {
-        throw new CorruptionError(file.path, scanner.position, 'the file has changed while it was read. Try again.')
-      }
+      if (transaction === undefined) throw changed(file, scanner.position)
       const { position, header, image } = transaction
       yield { kind: 'whole', home: position, tid: header.tid, time: header.time, nextOid: header.nextOid, image }
     }
@@ -98,11 +96,15 @@ function readDisplaced({ file, seed }: SalvageSource, row: { at: number; home: n
   const bytes = Buffer.from(new ArrayBuffer(row.length))
   file.read(bytes, 0, row.length, row.at)
   const header = readTransactionHeader(bytes, row.home, seed)
-  if (header === undefined) {
-    throw new CorruptionError(file.path, row.at, 'the file has changed while it was read. Try again.')
-  }
+  if (header === undefined) throw changed(file, row.at)
   const { tid, time, nextOid } = header
   return { kind: 'whole', home: row.home, tid, time, nextOid, image: new TransactionImage(bytes) }
+}
+
+function changed({ path }: OpenFile, offset: number): PerdureError {
+  return new PerdureError('PERDURE_IO', `${path} has changed at byte ${offset} while it was read. Try again.`, {
+    details: { path, offset },
+  })
 }
 
 /** Puts together, by tid, what is left of transactions that are not whole. To be asked in order. */
