@@ -70,6 +70,7 @@ export class FailingFile implements OpenFile {
   }
 }
 
-function isUnreadable(error: unknown): boolean {
+/** Whether the disk could not read, as opposed to everything else that can go wrong. */
+export function isUnreadable(error: unknown): boolean {
   return error instanceof PerdureError && error.details['system'] === 'EIO'
 }
