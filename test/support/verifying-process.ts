@@ -29,7 +29,7 @@ const serializers = [
   hostile('exiting', () => process.exit(3)),
   hostile('recursing', () => recurse(0)),
   /** Throws when its thread has nothing to do, and nobody waits. */
-  hostile('late', () => setTimeout(() => Promise.reject(new Error('too late')), 1)),
+  hostile('late', () => setTimeout(() => Promise.reject(new Error('too late')), 50)),
 ]
 for (const serializer of serializers) registerSerializer(serializer, { module: import.meta.url })
 
@@ -53,7 +53,7 @@ if (isMainThread) {
       console.log(error instanceof PerdureError ? `${error.code} ${error.message}` : error)
     }
     // An idle thread that fails does so now.
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await new Promise((resolve) => setTimeout(resolve, 200))
   }
   await storage.close()
 }
