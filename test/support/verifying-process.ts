@@ -28,8 +28,8 @@ function recurse(depth: number): number {
 const serializers = [
   hostile('exiting', () => process.exit(3)),
   hostile('recursing', () => recurse(0)),
-  /** Throws when its thread has nothing to do, and nobody waits. */
-  hostile('late', () => setTimeout(() => Promise.reject(new Error('too late')), 50)),
+  /** Throws behind the back of the task. */
+  hostile('late', () => setTimeout(() => Promise.reject(new Error('too late')), 1)),
 ]
 for (const serializer of serializers) registerSerializer(serializer, { module: import.meta.url })
 
@@ -52,8 +52,8 @@ if (isMainThread) {
     } catch (error) {
       console.log(error instanceof PerdureError ? `${error.code} ${error.message}` : error)
     }
-    // An idle thread that fails does so now.
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    // What is thrown late is thrown now.
+    await new Promise((resolve) => setTimeout(resolve, 20))
   }
   await storage.close()
 }
