@@ -76,7 +76,7 @@ export class CoordinatorLoop {
     this.#state = journal.state
     this.#checkpointed = journal.report.checkpoint === 'used' ? journal.covered : 0
     this.#seed = checksumSeed(journal.header.uuid)
-    this.#writer = new JournalWriter(journal.file, journal.state.end)
+    this.#writer = new JournalWriter(journal.file, journal.state.end, settings.preallocationBytes)
     this.#reader = new JournalReader(journal.file, () => published.get('end'), READER_CACHE_BYTES)
     if (settings.loadIndex) journal.index.loadAll()
     this.#ends.set(journal.state.tid, journal.state.end)
