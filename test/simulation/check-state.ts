@@ -1,5 +1,6 @@
 import type { Oid } from '../../src/core/oid.js'
 import { encodeRecord } from '../../src/core/record.js'
+import type { CommitRequest } from '../../src/core/storage.js'
 import { checksumSeed, FILE_HEADER_BYTES } from '../../src/journal/format.js'
 import { readFileHeader } from '../../src/journal/journal.js'
 import type { FileSystem } from '../../src/journal/journal-file.js'
@@ -60,12 +61,15 @@ export function checkState(image: DiskImage, situation: Situation, random: Rando
   checkContents(storage, survivors, random)
   checkIndex(storage, disk, path, survivors)
 
-  commitOnce(storage, survivors, random)
+  commitOnce(storage, survivors, random, oracle)
   checkReopening(disk, { ...now, floor: survivors.newest, settings }, random)
   if (random.chance(0.1)) {
     storage.close()
     const closed = new MainThreadStorage(disk, settings, engine)
-    demand(closed.recovery.checkpoint === 'used', () => `After closing, the checkpoint is ${closed.recovery.checkpoint}.`)
+    demand(
+      closed.recovery.checkpoint === 'used',
+      () => `After closing, the checkpoint is ${closed.recovery.checkpoint}.`,
+    )
     demand(closed.recovery.transactionsReplayed === 0, () => 'After closing, transactions had to be replayed.')
     checkContents(closed, survivors, random)
   }
@@ -125,17 +129,33 @@ function readJournal(fileSystem: FileSystem, path: string) {
   return { offsets, transactions, end: scanner.position }
 }
 
-function commitOnce(storage: MainThreadStorage, oracle: Oracle, random: Random): void {
+function commitOnce(storage: MainThreadStorage, oracle: Oracle, random: Random, before: Oracle): void {
+  const lost = before.request(storage.tid + 1)
+  const request = lost !== undefined && random.chance(0.5) ? repeat(lost, random) : newRequest(storage, oracle, random)
+  const [expected] = oracle.submit([request])
+  const [outcome] = storage.commit([request])
+  demand(outcome?.tid !== undefined, () => `A commit after the crash failed: ${JSON.stringify(outcome)}`)
+  demand(
+    expected !== undefined && 'tid' in expected && outcome.tid === expected.tid,
+    () => `It got tid ${outcome.tid}.`,
+  )
+  oracle.acknowledge(outcome.tid)
+}
+
+function newRequest(storage: MainThreadStorage, oracle: Oracle, random: Random): CommitRequest {
   const fresh = storage.view.state.add('nextOid', 1)
   const known = oracle.oids()
   const oids = known.length === 0 ? [fresh] : [random.pick(known), fresh]
   const writes = oids.map((oid) => ({ oid, data: encodeRecord('After', [], random.bytes(random.below(200))) }))
-  const request = { base: storage.tid, reads: [], writes }
-  const [expected] = oracle.submit([request])
-  const [outcome] = storage.commit([request])
-  demand(outcome?.tid !== undefined, () => `A commit after the crash failed: ${JSON.stringify(outcome)}`)
-  demand(expected !== undefined && 'tid' in expected && outcome.tid === expected.tid, () => `It got tid ${outcome.tid}.`)
-  oracle.acknowledge(outcome.tid)
+  return { base: storage.tid, reads: [], writes }
+}
+
+/**
+ * As a program would that does not know what became of a commit. The new transaction takes exactly the place of the
+ * lost one, so that anything left behind it would come to life again.
+ */
+function repeat({ base, reads, writes, note = '' }: CommitRequest, random: Random): CommitRequest {
+  return { base, reads, writes: writes.map(({ oid, data }) => ({ oid, data: random.bytes(data.length) })), note }
 }
 
 /**

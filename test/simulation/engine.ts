@@ -1,5 +1,5 @@
-import { createJournal } from '../../src/journal/journal.js'
 import { JournalFollower } from '../../src/journal/follower.js'
+import { createJournal } from '../../src/journal/journal.js'
 import { fileError } from '../../src/journal/journal-file.js'
 import { JournalView } from '../../src/journal/shared-journal.js'
 import { FileSnapshot } from '../../src/storages/file-snapshot.js'

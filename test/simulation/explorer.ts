@@ -1,3 +1,4 @@
+import type { Durability } from '../../src/workers/messages.js'
 import { checkState, type Situation } from './check-state.js'
 import { crashStates } from './crash-states.js'
 import { type Engine, realEngine } from './engine.js'
@@ -10,6 +11,8 @@ export interface ExplorerOptions {
   /** How many different states to look at. */
   readonly states: number
   readonly engine?: Engine
+  /** Instead of one of the two at random for each workload. */
+  readonly durability?: Durability
   /** Random states for each operation, besides the extreme ones. */
   readonly statesPerOperation?: number
   /** Called now and then. */
@@ -49,7 +52,7 @@ const STEPS = 30
 export class Explorer {
   readonly counts: ExplorerCounts = { workloads: 0, crashPoints: 0, states: 0, firstStates: 0, secondStates: 0 }
   finding: Finding | undefined
-  readonly #options: Required<Omit<ExplorerOptions, 'onProgress'>> & Pick<ExplorerOptions, 'onProgress'>
+  readonly #options: ExplorerOptions & { engine: Engine; statesPerOperation: number }
   readonly #random: Random
   readonly #seen = new Set<string>()
 
@@ -74,7 +77,9 @@ export class Explorer {
 
   #runWorkload(): void {
     const random = this.#random.fork()
-    const workload = new Workload(random.fork(), randomSettings(random), this.#options.engine)
+    const { engine, durability } = this.#options
+    const settings = randomSettings(random)
+    const workload = new Workload(random.fork(), durability ? { ...settings, durability } : settings, engine)
     const crash = () => this.#crash(workload.disk, () => workload.situation, random)
     workload.disk.onOperation = crash
     try {

@@ -216,7 +216,9 @@ class SimulatedFile implements OpenFile {
 
   truncate(size: number): void {
     this.#assertWritable()
-    this.#disk.perform({ type: 'truncate', path: this.path, size }, () => this.#inode.change({ type: 'truncate', size }))
+    this.#disk.perform({ type: 'truncate', path: this.path, size }, () =>
+      this.#inode.change({ type: 'truncate', size }),
+    )
   }
 
   size(): number {

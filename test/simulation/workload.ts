@@ -70,7 +70,10 @@ export class Workload {
     this.storage = new MainThreadStorage(this.disk, this.#settings, this.#engine)
     this.#created = true
     const { tid } = this.storage
-    demand(tid === this.oracle.acknowledged, () => `Opening found ${tid} transactions, not ${this.oracle.acknowledged}.`)
+    demand(
+      tid === this.oracle.acknowledged,
+      () => `Opening found ${tid} transactions, not ${this.oracle.acknowledged}.`,
+    )
     this.#safe = tid
     onAnswers()
   }

@@ -1,0 +1,99 @@
+import { expect } from 'chai'
+import type { Durability } from '../../src/workers/messages.js'
+import { TemporaryDirectory } from '../support/temporary-directory.js'
+import { Explorer } from './explorer.js'
+import { engineWithBugs, type PlantedBug } from './planted-bug.js'
+
+/** Far fewer than the exploration of the real code looks at. */
+const MOST_STATES = 10_000
+const SEED = 3
+
+const LOST =
+  /Transaction \d+ was there, and after it only|After a second crash there are|opening shows|had been stored safely/
+
+const BUGS: readonly {
+  readonly name: string
+  readonly bugs: readonly PlantedBug[]
+  readonly finding: RegExp
+  readonly durability?: Durability
+}[] = [
+  {
+    name: 'a commit is answered without a sync',
+    bugs: [
+      { file: 'workers/coordinator-loop.js', find: /this\.#writer\.sync\(\);\n\s*(?=this\.#published)/, replace: '' },
+    ],
+    finding: LOST,
+  },
+  {
+    name: 'a commit is published before the sync',
+    bugs: [
+      {
+        file: 'workers/coordinator-loop.js',
+        find: /this\.#store\(accepted\);/,
+        replace: 'this.#publish(accepted); this.#store(accepted);',
+      },
+      { file: 'workers/coordinator-loop.js', find: /\}\n\s*this\.#publish\(accepted\);/, replace: '}' },
+    ],
+    finding: LOST,
+  },
+  {
+    name: 'a checkpoint is finished before the journal is synced',
+    bugs: [
+      {
+        file: 'workers/coordinator-loop.js',
+        find: 'syncedEnd: () => this.#syncedEnd()',
+        replace: 'syncedEnd: () => this.#writer.end',
+      },
+    ],
+    durability: 'os',
+    finding: /had been stored safely/,
+  },
+  {
+    name: 'the checksum of a transaction is not checked',
+    bugs: [
+      {
+        file: 'journal/format.js',
+        find: /return crc32\(.*\) === trailer\.checksum \? trailer\.checksum : undefined/,
+        replace: 'return trailer.checksum',
+      },
+    ],
+    finding: /./,
+  },
+  {
+    name: 'the directory is not synced after a database was created',
+    bugs: [{ file: 'journal/journal.js', find: 'fileSystem.syncDirectory(path);', replace: '' }],
+    finding: /The database is gone|After a second crash there are/,
+  },
+  {
+    name: 'a torn tail is not cut off',
+    bugs: [{ file: 'journal/journal.js', find: 'result.tornAt !== undefined) {', replace: 'false) {' }],
+    finding: /./,
+  },
+  {
+    name: 'what recovery keeps is not written again',
+    bugs: [{ file: 'journal/journal.js', find: /rewrite\(file, result\.durable, state\.end\);/, replace: ';' }],
+    durability: 'os',
+    finding: LOST,
+  },
+]
+
+describe('A planted bug is found by cutting the power', () => {
+  let directory: TemporaryDirectory
+
+  beforeEach(() => {
+    directory = new TemporaryDirectory()
+  })
+
+  afterEach(() => directory.remove())
+
+  for (const { name, bugs, finding, durability = 'fsync' } of BUGS) {
+    it(name, async function () {
+      this.timeout(120_000)
+      const engine = await engineWithBugs(directory.path, bugs)
+      const explorer = new Explorer({ seed: SEED, states: MOST_STATES, engine, durability })
+      const found = explorer.run()
+      expect(found, `nothing found in ${explorer.counts.states} states`).to.not.equal(undefined)
+      expect(found?.message).to.match(finding)
+    })
+  }
+})
