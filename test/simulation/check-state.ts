@@ -4,6 +4,7 @@ import type { CommitRequest } from '../../src/core/storage.js'
 import { checksumSeed, FILE_HEADER_BYTES } from '../../src/journal/format.js'
 import { readFileHeader } from '../../src/journal/journal.js'
 import type { FileSystem } from '../../src/journal/journal-file.js'
+import type { RecoveryReport } from '../../src/journal/recovery.js'
 import { JournalScanner } from '../../src/journal/scanner.js'
 import type { CoordinatorSettings } from '../../src/workers/messages.js'
 import type { Engine } from './engine.js'
@@ -33,12 +34,19 @@ export function demand(condition: boolean, message: () => string): asserts condi
   if (!condition) throw new Violation(message())
 }
 
+/** What a state turned out to be. */
+export interface Outcome {
+  readonly recovery: RecoveryReport
+  /** Transactions that survived though nobody had been told of them. */
+  readonly unacknowledged: number
+}
+
 /**
  * Opens a database as a crash has left it, and uses it.
  *
  * @throws Violation if it does not hold what it should
  */
-export function checkState(image: DiskImage, situation: Situation, random: Random, watch?: Watch): void {
+export function checkState(image: DiskImage, situation: Situation, random: Random, watch?: Watch): Outcome {
   const { oracle, floor, engine } = situation
   const { path } = situation.settings
   demand(image.has(path) || !situation.created, () => 'The database is gone.')
@@ -55,6 +63,7 @@ export function checkState(image: DiskImage, situation: Situation, random: Rando
   storage = new MainThreadStorage(disk, settings, engine)
   demand(storage.tid >= floor, () => `Transaction ${floor} was there, and after it only ${storage?.tid} are.`)
   demand(storage.tid <= oracle.newest, () => `There are ${storage?.tid} transactions; only ${oracle.newest} were made.`)
+  const outcome = { recovery: storage.recovery, unacknowledged: Math.max(0, storage.tid - oracle.acknowledged) }
   const survivors = oracle.fork(storage.tid)
   survivors.acknowledged = storage.tid
   now = { ...situation, oracle: survivors, created: true, floor: storage.tid }
@@ -73,6 +82,7 @@ export function checkState(image: DiskImage, situation: Situation, random: Rando
     demand(closed.recovery.transactionsReplayed === 0, () => 'After closing, transactions had to be replayed.')
     checkContents(closed, survivors, random)
   }
+  return outcome
 }
 
 /** What was committed after the crash must survive the next one, with its checkpoint or without. */

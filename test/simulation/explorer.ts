@@ -1,5 +1,6 @@
+import type { CheckpointUse } from '../../src/journal/recovery.js'
 import type { Durability } from '../../src/workers/messages.js'
-import { checkState, type Situation } from './check-state.js'
+import { checkState, type Outcome, type Situation } from './check-state.js'
 import { crashStates } from './crash-states.js'
 import { type Engine, realEngine } from './engine.js'
 import { Random } from './random.js'
@@ -30,6 +31,35 @@ export interface ExplorerCounts {
   firstStates: number
   /** Left by a second power cut, while the database recovered from a first one, or was used after that. */
   secondStates: number
+  /** States with a torn transaction at the end, which was cut off. */
+  tornTails: number
+  /** States in which a commit had survived that nobody had been told of. */
+  unacknowledged: number
+  /** States by what recovery could do with the checkpoint. */
+  readonly checkpoints: Record<CheckpointUse, number>
+}
+
+function noCounts(): ExplorerCounts {
+  return {
+    workloads: 0,
+    crashPoints: 0,
+    states: 0,
+    firstStates: 0,
+    secondStates: 0,
+    tornTails: 0,
+    unacknowledged: 0,
+    checkpoints: { used: 0, missing: 0, damaged: 0, foreign: 0, 'newer-than-journal': 0 },
+  }
+}
+
+/** The counts in words. */
+export function describeCounts(counts: ExplorerCounts): string {
+  const { states, firstStates, secondStates, crashPoints, workloads, tornTails, unacknowledged, checkpoints } = counts
+  const uses = Object.entries(checkpoints).map(([use, count]) => `${use} ${count}`)
+  return [
+    `${states} different states: ${firstStates} after one power cut, ${secondStates} after two, at ${crashPoints} moments of ${workloads} workloads`,
+    `${tornTails} with a torn tail, ${unacknowledged} with a commit that survived without having been acknowledged; checkpoint ${uses.join(', ')}`,
+  ].join('; ')
 }
 
 /** A state that breaks a promise, and how to get there again. */
@@ -50,14 +80,14 @@ const STEPS = 30
 
 /** Runs workloads and cuts the power after each operation, until enough states have been seen. */
 export class Explorer {
-  readonly counts: ExplorerCounts = { workloads: 0, crashPoints: 0, states: 0, firstStates: 0, secondStates: 0 }
+  readonly counts = noCounts()
   finding: Finding | undefined
   readonly #options: ExplorerOptions & { engine: Engine; statesPerOperation: number }
   readonly #random: Random
   readonly #seen = new Set<string>()
 
   constructor(options: ExplorerOptions) {
-    this.#options = { engine: realEngine, statesPerOperation: 40, ...options }
+    this.#options = { engine: realEngine, statesPerOperation: 16, ...options }
     this.#random = new Random(options.seed)
   }
 
@@ -107,10 +137,16 @@ export class Explorer {
     const mayCrashAgain = crashes.length === 1 && random.chance(SECOND_CRASH_CHANCE)
     const watch = (after: SimulatedDisk, then: Situation) => this.#crashAgain(after, then, random, crashes)
     try {
-      checkState(image, situation, random.fork(), mayCrashAgain ? watch : undefined)
+      this.#count(checkState(image, situation, random.fork(), mayCrashAgain ? watch : undefined))
     } catch (error) {
       this.#report(error, disk, crashes)
     }
+  }
+
+  #count({ recovery, unacknowledged }: Outcome): void {
+    this.counts.checkpoints[recovery.checkpoint]++
+    if (recovery.cutAt !== undefined) this.counts.tornTails++
+    if (unacknowledged > 0) this.counts.unacknowledged++
   }
 
   #crashAgain(disk: SimulatedDisk, situation: Situation, random: Random, crashes: readonly string[]): void {

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { Explorer, type ExplorerCounts } from './explorer.js'
+import { describeCounts, Explorer, type ExplorerCounts } from './explorer.js'
 
 /* npm run simulate -- --states 1000000 --seed 7 */
 
@@ -19,9 +19,9 @@ if (!Number.isSafeInteger(seed) || !Number.isSafeInteger(states) || states < 1) 
 
 const started = performance.now()
 
-function describe({ states, firstStates, secondStates, crashPoints, workloads }: ExplorerCounts): string {
+function describe(counts: ExplorerCounts): string {
   const seconds = ((performance.now() - started) / 1000).toFixed(0)
-  return `seed ${seed}: ${states} states (${firstStates} after one power cut, ${secondStates} after two) at ${crashPoints} points of ${workloads} workloads in ${seconds} s`
+  return `seed ${seed}, ${seconds} s: ${describeCounts(counts)}`
 }
 
 const explorer = new Explorer({ seed, states, onProgress: (counts) => console.log(describe(counts)) })
