@@ -162,13 +162,13 @@ function tornAt(scanner: JournalScanner, { journal, limit }: ReplayOptions, dura
 
 /**
  * Writes a stretch of the journal once more. After a failed sync its pages may be readable and yet not be on the
- * disk, and a new sync would not write them because they count as clean.
+ * disk, and a new sync alone would not write them because they count as clean.
  */
 export function rewrite(journal: OpenFile, from: number, to: number): void {
+  if (from >= to) return
   const buffer = Buffer.allocUnsafeSlow(Math.min(to - from, 1024 * 1024))
   for (let at = from; at < to; at += buffer.length) {
     const length = journal.read(buffer, 0, Math.min(buffer.length, to - at), at)
     journal.write([buffer.subarray(0, length)], at)
   }
-  journal.sync()
 }
