@@ -299,6 +299,9 @@ export class CoordinatorLoop {
     const reason = error instanceof Error ? error.message : String(error)
     const { path } = this.#settings
     this.#writer.discard(this.#state.end)
+    // To finish it would mean to sync the journal once more, and to say that all of it was safe.
+    this.#checkpoint?.abandon()
+    this.#checkpoint = undefined
     this.#poison = new PerdureError(
       'PERDURE_POISONED',
       `${path} takes no more commits until it has been opened again, because: ${reason}`,
