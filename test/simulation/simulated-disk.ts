@@ -37,8 +37,9 @@ export class Inode {
     this.pending = []
   }
 
-  /** What a failed sync may do: the changes count as written, but are not. */
-  drop(): void {
+  /** What a failed sync may do: some changes get to the disk; the others count as written, but are not. */
+  dropAfter(kept: number): void {
+    for (const change of this.pending.slice(0, kept)) applyChange(this.durable, change)
     this.pending = []
   }
 }
@@ -74,10 +75,13 @@ export interface Operation {
   readonly from?: string
 }
 
-/** Makes an operation fail: the system's code, and how many bytes of a failing write are written nevertheless. */
+/** Makes an operation fail. */
 export interface Fault {
   readonly code: 'EIO' | 'ENOSPC'
+  /** Bytes of a failing write that are written nevertheless. */
   readonly writtenBytes?: number
+  /** Changes of which a failing sync nevertheless gets to the disk. */
+  readonly keptChanges?: number
 }
 
 /** What is on a disk that is not in use: contents by name. */
@@ -210,7 +214,7 @@ class SimulatedFile implements OpenFile {
     this.#disk.perform(
       { type: 'sync', path: this.path },
       () => this.#inode.sync(),
-      () => this.#inode.drop(),
+      ({ keptChanges = 0 }) => this.#inode.dropAfter(keptChanges),
     )
   }
 

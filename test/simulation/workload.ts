@@ -22,6 +22,13 @@ export function randomSettings(random: Random): CoordinatorSettings {
   }
 }
 
+/** Commits were refused because of the disk. */
+export class Refused extends Error {
+  constructor(readonly outcomes: readonly CommitOutcome[]) {
+    super(JSON.stringify(outcomes))
+  }
+}
+
 /** A program that uses a database at random, on a simulated disk, and knows what it should hold. */
 export class Workload {
   readonly disk: SimulatedDisk
@@ -54,8 +61,11 @@ export class Workload {
     }
   }
 
-  /** @param onAnswers called after the answers to a batch of commits, and whenever a promise of the storage begins to hold */
-  run(steps: number, onAnswers: () => void): void {
+  /**
+   * @param onAnswers called after the answers to a batch of commits, and whenever a promise of the storage begins to hold
+   * @throws Refused
+   */
+  run(steps: number, onAnswers: () => void = () => {}): void {
     this.open(onAnswers)
     this.#commit([this.#request([0])], onAnswers)
     for (let i = 0; i < steps; i++) {
@@ -124,6 +134,7 @@ export class Workload {
     const storage = this.#required()
     const expected = this.oracle.submit(batch)
     const outcomes = storage.commit(batch)
+    if (outcomes.some(({ error }) => error !== undefined)) throw new Refused(outcomes)
     outcomes.forEach((outcome, i) => {
       demandExpected(outcome, expected[i])
       if (outcome.tid !== undefined) this.oracle.acknowledge(outcome.tid)
