@@ -255,11 +255,11 @@ function missing(path: string): PerdureError {
   return new PerdureError('PERDURE_NOT_FOUND', `There is no database at ${path}.`, { details: { path } })
 }
 
-function checkSerializer(path: string, actual: string, wanted: string | undefined): void {
-  if (wanted === undefined || wanted === actual) return
+function checkSerializer(path: string, stored: string, asked: string | undefined): void {
+  if (asked === undefined || asked === stored) return
   throw new PerdureError(
     'PERDURE_SERIALIZER',
-    `${path} was created with the serializer "${actual}" and cannot be opened with "${wanted}".`,
-    { details: { path, actual, wanted } },
+    `${path} was created with the serializer "${stored}" and cannot be opened with "${asked}".`,
+    { details: { path, stored, asked } },
   )
 }
