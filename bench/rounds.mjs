@@ -20,7 +20,7 @@ export async function measureSuite(name, suite, settings) {
   const contestants = contestantsOf(suite, settings)
   for (const contestant of contestants) await prepare(name, suite, contestant, settings)
   for (let round = 0; round < settings.rounds; round++) {
-    for (const contestant of contestants) {
+    for (const contestant of round % 2 === 0 ? contestants : contestants.toReversed()) {
       settings.say(`${name}: round ${round + 1} of ${settings.rounds}: ${contestant.name}`)
       const needed = suite.needs(contestant)
       const path =

@@ -62,7 +62,7 @@ async function report(suites, options) {
   for (const name of options.suites) {
     const rows = await measureSuite(name, suites[name], { ...options, say: progressLine })
     progressLine('')
-    for (const row of rows) figures.set(`${name}/${row.name}`, row.median)
+    for (const row of rows) figures.set(`${name}/${row.name}`, row)
     results.suites[name] = { title: suites[name].title, rows }
     if (rows.length > 0) print(formatSuite(suites[name], rows))
   }
