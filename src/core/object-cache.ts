@@ -109,13 +109,13 @@ export class ObjectCache {
     this.#length--
   }
 
-  /** Drops the least recently used objects. Changed ones are held by the transaction anyway, so they may leave the list too. */
+  /** Drops the least recently used objects. Those that the transaction holds anyway leave the list too, with their state. */
   #shrink(): void {
     while (this.#length > this.#capacity && this.#oldest !== this.#newest) {
       const header = this.#oldest as Header
       this.#unlink(header)
       this.#entries.set(header.oid, new WeakRef(header))
-      if (!header.changed) evictState(header)
+      if (!header.changed && !header.committing) evictState(header)
     }
   }
 

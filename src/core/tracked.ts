@@ -1,5 +1,5 @@
 import { PerdureError } from './errors.js'
-import { HEADER, type Header, headerOf } from './header.js'
+import { HEADER, type Header, headerOf, type ObjectOwner } from './header.js'
 import { Reference } from './reference.js'
 
 /*
@@ -36,6 +36,27 @@ export function fromStored(header: Header, value: unknown): unknown {
 export function referenceTo(header: Header): Reference {
   header.reference ??= new Reference(header.oid, header.info.name, header.object)
   return header.reference
+}
+
+/** Who can follow the references in states of objects that have no owner yet, but have taken over parts of others. */
+const origins = new WeakMap<Header, ObjectOwner>()
+
+/** Makes the containers in `value` that were handed out by `from` belong to `to`, into whose state it has been moved. */
+export function handOver(from: Header, to: Header, value: unknown): void {
+  const origin = from.owner ?? origins.get(from)
+  if (to.owner === undefined && origin !== undefined) origins.set(to, origin)
+  if (from.lent) handOverWithin(from, to, value, new Set())
+}
+
+function handOverWithin(from: Header, to: Header, value: unknown, seen: Set<object>): void {
+  const raw = toStored(value)
+  if (typeof raw !== 'object' || raw === null || seen.has(raw) || !isContainer(raw)) return
+  seen.add(raw)
+  const proxy = proxies.get(raw)
+  if (proxy !== undefined) containers.get(proxy)?.move(from, to)
+  if (raw instanceof Map) for (const key of raw.keys()) handOverWithin(from, to, key, seen)
+  const items: Iterable<unknown> = raw instanceof Map || raw instanceof Set ? raw.values() : Object.values(raw)
+  for (const item of items) handOverWithin(from, to, item, seen)
 }
 
 /** True for the containers that are tracked: arrays, Maps, Sets, and objects without a class. */
@@ -75,14 +96,15 @@ function isCanonical(reference: Reference): boolean {
 }
 
 function follow(header: Header, reference: Reference): object {
-  if (header.owner === undefined) {
+  const owner = header.owner ?? origins.get(header)
+  if (owner === undefined) {
     throw new PerdureError(
       'PERDURE_STALE',
       `A reference to ${reference.className} ${reference.oid} cannot be followed: the object that holds it no longer belongs to a connection.`,
       { details: { oid: reference.oid, className: reference.className } },
     )
   }
-  return header.owner.follow(reference)
+  return owner.follow(reference)
 }
 
 function track(header: Header, raw: object): object {
@@ -138,6 +160,13 @@ abstract class Container {
     if (first?.header === header && first.state === state) return
     this.#parts = this.#parts.filter((part) => part.header !== header && part.header.state === part.state)
     this.#parts.push({ header, state })
+  }
+
+  /** Belongs to `to` instead of `from`. */
+  move(from: Header, to: Header): void {
+    this.#parts = this.#parts.filter((part) => part.header !== from)
+    this.#parts.push({ header: to, state: to.read() })
+    to.lent = true
   }
 
   /** Notes the read and returns the object the container belongs to. */

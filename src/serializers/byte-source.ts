@@ -63,6 +63,9 @@ export abstract class ByteSource {
       const value = this.outermost()
       if (this.position !== this.end) throw this.damage('bytes are left over')
       return this.#raising === undefined ? this.#plain(value) : this.#raising.state(value)
+    } catch (error) {
+      // What is too large for the engine: a string of 512 MB, a Map of 16 million entries.
+      throw error instanceof RangeError ? damage('a value is too large', this.position, error) : error
     } finally {
       this.#busy = false
       this.#references = this.#raising = undefined

@@ -6,19 +6,19 @@ export interface FileStorageOptions {
    * Name of the serializer that makes the states. Kept in the file when it is created ('msgpack' if not said); an
    * existing file must have been created with the same, if one is named here.
    */
-  readonly serializer?: string
+  readonly serializer?: string | undefined
   /** Only read. No lock is needed, and another process may write meanwhile. Default false. */
-  readonly readonly?: boolean
+  readonly readonly?: boolean | undefined
   /** What a resolved commit has survived: 'fsync' a power cut (default), 'os' the end of the process. */
-  readonly durability?: Durability
+  readonly durability?: Durability | undefined
   /** 'paged' (default): load the oid index as it is needed. 'memory': load it all when opening. */
-  readonly index?: 'paged' | 'memory'
+  readonly index?: 'paged' | 'memory' | undefined
   /** Memory of this handle for blocks of the file, in bytes. Default 16 MiB. */
-  readonly blockCacheBytes?: number
+  readonly blockCacheBytes?: number | undefined
   /** Create the database if there is no file. Default true, unless readonly. */
-  readonly createIfMissing?: boolean
+  readonly createIfMissing?: boolean | undefined
   /** Bytes of journal after which a new checkpoint of the index is written. Default 64 MiB. */
-  readonly checkpointBytes?: number
+  readonly checkpointBytes?: number | undefined
 }
 
 /** Options with everything filled in but the serializer's name. */

@@ -97,6 +97,25 @@ describe('Connection', () => {
       expect(node(two, 'a').value).to.equal(12)
     })
 
+    it('keeps what it is storing in memory, however small the cache', async () => {
+      one.cacheSize = 1
+      const a = node(one, 'a')
+      a.value = 10
+      const committed = one.commit()
+      expect(node(one, 'b').value).to.equal(2)
+      expect(a.value).to.equal(10)
+      await committed
+      expect(a.value).to.equal(10)
+      two.abort()
+      node(two, 'a').value = 5
+      a.value = 11
+      await two.commit()
+      const refused = one.commit()
+      expect(node(one, 'b').value).to.equal(2)
+      await failure('PERDURE_CONFLICT', () => refused)
+      expect(a.value, 'changes are still there').to.equal(11)
+    })
+
     it('stores nothing when something cannot be stored, and goes on when that is mended', async () => {
       const fresh = new Node(5)
       one.root['fresh'] = fresh
@@ -266,6 +285,28 @@ describe('Connection', () => {
       await failure('PERDURE_STALE', async () => {
         for await (const object of crawl) void object
       })
+    })
+
+    it('ends a crawl in the middle of what it loaded ahead, too', async () => {
+      const crawl = two.crawl()
+      for (let i = 0; i < 2; i++) await crawl.next()
+      node(one, 'b').value = 20
+      await one.commit()
+      two.abort()
+      expect(two.root).to.be.instanceOf(Object)
+      await failure('PERDURE_STALE', () => crawl.next())
+      expect(node(two, 'b').value).to.equal(20)
+    })
+
+    it('drops what was prefetched in a transaction that has ended', async () => {
+      const a = node(two, 'a')
+      node(one, 'a').value = 10
+      await one.commit()
+      const prefetched = two.prefetch([a])
+      two.abort()
+      expect(node(two, 'b').value).to.equal(2)
+      expect(await prefetched).to.equal(0)
+      expect(a.value).to.equal(10)
     })
 
     it('finds instances of a class and of its subclasses', async () => {
