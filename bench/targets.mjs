@@ -21,12 +21,12 @@ const TARGETS = [
  */
 export function judge(rows) {
   return TARGETS.filter(({ of, to }) => rows.has(of) && (to === undefined || rows.has(to))).map((target) => {
-    const value = valueOf(target, rows)
+    const value = ratioOf(target, rows)
     return { ...target, value, pass: target.least === undefined ? value <= target.most : value >= target.least }
   })
 }
 
-function valueOf({ of, to }, rows) {
+function ratioOf({ of, to }, rows) {
   const reached = rows.get(of)
   if (to === undefined) return reached.median
   const compared = rows.get(to)
