@@ -1,3 +1,4 @@
+import { collectionClasses } from './collections/collection-classes.js'
 import { PersistentMap } from './collections/persistent-map.js'
 import type { PersistentClass } from './core/class-info.js'
 import { ClassRegistry, globalClasses, registerClass } from './core/class-registry.js'
@@ -32,7 +33,7 @@ export type Location = string | undefined | Storage | SharedStorage['handle']
 const CONNECTION_OPTIONS = ['cacheSize', 'isolation', 'readonly'] as const
 const OPTIONS = ['classes', ...FILE_OPTIONS, ...CONNECTION_OPTIONS]
 
-for (const type of [PersistentMap]) registerClass(type)
+for (const type of collectionClasses) registerClass(type)
 
 /**
  * Opens a database, and creates it if it does not exist.
