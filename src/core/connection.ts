@@ -82,8 +82,8 @@ export class Connection<Root extends object = Persistent> {
   readonly #reader: ObjectReader
   readonly #owner: ObjectOwner
   readonly #clock: Clock = { epoch: 1 }
-  readonly #isolation: Isolation
   readonly #readonly: boolean
+  readonly #notesReads: boolean
   readonly #reads = new Set<Oid>()
   #changed = new Set<Header>()
   /** Objects that the running transaction stores for the first time, from a commit that failed. */
@@ -98,13 +98,18 @@ export class Connection<Root extends object = Persistent> {
   #conflicts = 0
   #aborts = 0
 
-  /** Made by `db.connect()`. */
+  /**
+   * Made by `db.connect()`.
+   *
+   * @throws PerdureError `PERDURE_ARGUMENT` if an option is not what it may be
+   */
   constructor(context: ConnectionContext, options: ConnectionOptions = {}) {
     this.#context = context
-    this.#cache = new ObjectCache(options.cacheSize ?? DEFAULT_CACHE_SIZE)
+    this.#cache = new ObjectCache(checkCacheSize(options.cacheSize ?? DEFAULT_CACHE_SIZE))
     this.#reader = new ObjectReader(context.serializer, context.classes)
-    this.#isolation = options.isolation ?? 'serializable'
     this.#readonly = options.readonly === true || context.storage.readonly
+    // Reads are of use to nobody unless a commit checks them.
+    this.#notesReads = checkIsolation(options.isolation ?? 'serializable') === 'serializable' && !this.#readonly
     this.#cacheTid = 0
     this.#owner = {
       clock: this.#clock,
@@ -127,10 +132,16 @@ export class Connection<Root extends object = Persistent> {
 
   /** The object with this oid, or undefined if there is none at this connection's snapshot. */
   get(oid: Oid): Persistent | undefined {
+    this.#checkOpen()
     const known = this.#cache.find(oid)
     if (known !== undefined) return known.object as Persistent
+    if (!Number.isSafeInteger(oid) || oid < 0) return undefined
     const stored = this.#begin().load(oid)
-    if (stored === undefined) return undefined
+    if (stored === undefined) {
+      // Somebody may store it before this transaction, which acts on its absence, is committed.
+      if (this.#notesReads) this.#reads.add(oid)
+      return undefined
+    }
     return this.#follow(new Reference(oid, recordClassName(stored.data))) as Persistent
   }
 
@@ -140,10 +151,7 @@ export class Connection<Root extends object = Persistent> {
   }
 
   set cacheSize(size: number) {
-    if (!Number.isInteger(size) || size < 1) {
-      throw new PerdureError('PERDURE_ARGUMENT', `cacheSize is a number of objects, at least 1, not ${size}.`)
-    }
-    this.#cache.capacity = size
+    this.#cache.capacity = checkCacheSize(size)
   }
 
   /** The transaction as of which this connection reads. Begins a transaction if none is running. */
@@ -292,7 +300,7 @@ export class Connection<Root extends object = Persistent> {
     const { writes, added } = writeObjects({ ...context, owner: this.#owner, root }, this.#changed)
     for (const header of added) this.#changed.add(header)
     this.#added = [...this.#added, ...added]
-    return { reads: this.#isolation === 'serializable' ? [...this.#reads] : [], writes }
+    return { reads: [...this.#reads], writes }
   }
 
   async #send(request: CommitRequest): Promise<Tid> {
@@ -390,7 +398,7 @@ export class Connection<Root extends object = Persistent> {
       this.#loads++
       this.#reader.fill(header, stored)
     }
-    if (!header.changed) this.#reads.add(header.oid)
+    if (this.#notesReads && !header.changed) this.#reads.add(header.oid)
     header.touched = this.#clock.epoch
     this.#cache.use(header)
   }
@@ -503,6 +511,16 @@ export class Connection<Root extends object = Persistent> {
       throw new PerdureError('PERDURE_CLOSED', 'This connection has been closed. Get another one from db.connect().')
     }
   }
+}
+
+function checkCacheSize(size: number): number {
+  if (Number.isInteger(size) && size >= 1) return size
+  throw new PerdureError('PERDURE_ARGUMENT', `cacheSize is a number of objects, at least 1, not ${size}.`)
+}
+
+function checkIsolation(isolation: Isolation): Isolation {
+  if (isolation === 'serializable' || isolation === 'snapshot') return isolation
+  throw new PerdureError('PERDURE_ARGUMENT', `isolation is 'serializable' or 'snapshot', not '${String(isolation)}'.`)
 }
 
 function crawlEnded(): PerdureError {

@@ -109,7 +109,7 @@ export class Database<Root extends object = Persistent> {
           await connection.commit(note === undefined ? {} : { note })
           return result
         } catch (error) {
-          if (!(error instanceof ConflictError) || attempt >= retries) throw error
+          if (!(error instanceof ConflictError) || !(attempt < retries)) throw error
           connection.abort()
           await backOff(attempt)
         }

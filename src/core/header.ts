@@ -72,6 +72,11 @@ export class Header {
     return this.state as object
   }
 
+  /** True if `state` is the object's state, loaded or evicted. */
+  holds(state: object): boolean {
+    return this.state === state || this.evicted?.deref() === state
+  }
+
   /** Hands the object over to a connection, or (undefined) back to nobody. */
   belongTo(owner: ObjectOwner | undefined): void {
     this.owner = owner

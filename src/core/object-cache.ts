@@ -73,8 +73,9 @@ export class ObjectCache {
     if (header !== undefined) discardState(header)
   }
 
+  /** Makes ghosts of all, apart from those whose state is newer than any other: the ones being committed. */
   invalidateAll(): void {
-    for (const header of this.headers()) discardState(header)
+    for (const header of this.headers()) if (!header.committing) discardState(header)
   }
 
   /** Every object that is still in memory. */

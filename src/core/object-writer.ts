@@ -92,7 +92,7 @@ class ObjectWriter {
     const references = this.#references
     references.clear()
     try {
-      const state = this.#walker.walk(info.toState(header.state as object))
+      const state = this.#walker.walk(header)
       writeRecordHead(buffer, info.name, references.all)
       buffer.bytes(this.#context.serializer.encode(state, references))
     } catch (error) {

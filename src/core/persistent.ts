@@ -89,7 +89,8 @@ export function instantiate(info: ClassInfo): Header {
 
 /**
  * Says that the object was changed in a way that could not be noticed: in the bytes of a Uint8Array or the time of
- * a Date inside it. Other changes are noticed without a call.
+ * a Date inside it. Other changes are noticed without a call. Best called before the change: from then on the object
+ * stays in memory until the commit, while an unchanged one may leave it and take a Date edited in vain with it.
  *
  * @throws PerdureError `PERDURE_ARGUMENT` if the object is not persistent
  */

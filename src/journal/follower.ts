@@ -1,4 +1,5 @@
 import { ChangeRing } from './change-ring.js'
+import type { CheckpointFile } from './checkpoint.js'
 import { checksumSeed, type FileHeader } from './format.js'
 import { chooseBase, makeIndex, readFileHeader } from './journal.js'
 import type { FileSystem, OpenFile } from './journal-file.js'
@@ -37,11 +38,13 @@ export class JournalFollower {
   constructor(fileSystem: FileSystem, path: string, loadIndex: boolean, blockCacheBytes: number | undefined) {
     this.#fileSystem = fileSystem
     this.#file = fileSystem.open(path, 'read')
+    let checkpoint: CheckpointFile | undefined
     try {
       this.header = readFileHeader(this.#file)
       const base = chooseBase(fileSystem, this.#file, this.header, this.#file.size())
       const onRebuild = () => void this.#published.add('indexRebuilds', 1)
       this.#index = makeIndex(fileSystem, this.#file, this.header, base, onRebuild)
+      checkpoint = base.checkpoint
       this.#state = base.state
       this.#changes.begin(base.state.tid)
       const visible = this.#visible()
@@ -68,6 +71,7 @@ export class JournalFollower {
       }
       this.view = new JournalView(this.#file, this.#index, this.#published, this.#changes, blockCacheBytes)
     } catch (error) {
+      checkpoint?.close()
       this.#watermark?.close()
       this.#file.close()
       throw error

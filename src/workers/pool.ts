@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { Piscina } from 'piscina'
+import type { Piscina } from 'piscina'
 import { type PackedError, PerdureError, unpackError } from '../core/errors.js'
 
 /** What every task answers: errors as data, because a structured clone loses their class and code. */
@@ -7,7 +7,7 @@ export type TaskResult<T> = { readonly value: T } | { readonly error: PackedErro
 
 /** The threads for bulk work. They are started when there is some, and end by themselves when there is none. */
 export class WorkerPool {
-  #piscina: Piscina | undefined
+  #piscina: Promise<Piscina> | undefined
 
   /** How many tasks it makes sense to have under way. */
   readonly size = availableParallelism()
@@ -18,15 +18,21 @@ export class WorkerPool {
    * @throws PerdureError what the task has thrown; `PERDURE_THREAD` if its thread has died
    */
   async run<Task, T>(name: string, task: Task): Promise<T> {
-    this.#piscina ??= new Piscina({
+    this.#piscina ??= this.#start()
+    const result = await this.#answer<T>(await this.#piscina, name, task)
+    if ('error' in result) throw unpackError(result.error)
+    return result.value
+  }
+
+  async #start(): Promise<Piscina> {
+    // Loaded only when it is needed: most processes never need it.
+    const { Piscina } = await import('piscina')
+    return new Piscina({
       filename: new URL('./pool-tasks.js', import.meta.url).href,
       minThreads: 0,
       maxThreads: this.size,
       idleTimeout: 1000,
     })
-    const result = await this.#answer<T>(this.#piscina, name, task)
-    if ('error' in result) throw unpackError(result.error)
-    return result.value
   }
 
   async #answer<T>(piscina: Piscina, name: string, task: unknown): Promise<TaskResult<T>> {
@@ -40,7 +46,8 @@ export class WorkerPool {
 
   /** Ends all threads. Tasks under way are rejected. */
   async close(): Promise<void> {
-    await this.#piscina?.destroy()
+    const piscina = await this.#piscina
+    await piscina?.destroy()
     this.#piscina = undefined
   }
 }

@@ -225,6 +225,30 @@ describe('Connection', () => {
       await failure('PERDURE_CONFLICT', () => two.commit())
     })
 
+    it('refuses a commit that found an object missing which was stored meanwhile', async () => {
+      const missing = (oidOf(node(one, 'b')) as number) + 1
+      expect(two.get(missing)).to.equal(undefined)
+      node(two, 'a').value = 3
+      one.root['c'] = new Node(3)
+      await one.commit()
+      expect(oidOf(node(one, 'c'))).to.equal(missing)
+      await failure('PERDURE_CONFLICT', () => two.commit())
+      expect([-1, 0.5, Number.NaN, 2 ** 53].map((oid) => two.get(oid))).to.deep.equal(new Array(4).fill(undefined))
+    })
+
+    it('keeps what it committed even if the storage does not know what others changed', async () => {
+      const { list } = Object.assign(node(one, 'a'), { list: [1] })
+      node(two, 'b').value = 20
+      await two.commit()
+      db.storage.changes = () => undefined
+      await one.commit()
+      list.push(2)
+      expect(node(one, 'b').value).to.equal(20)
+      await one.commit()
+      two.abort()
+      expect(node(two, 'a')).to.deep.include({ list: [1, 2] })
+    })
+
     it('allows write skew, and only that, under snapshot isolation', async () => {
       const loose = await db.connect({ isolation: 'snapshot' })
       node(one, 'a').value = node(one, 'b').value + 10
@@ -341,6 +365,18 @@ describe('Connection', () => {
     })
   })
 
+  describe('options', () => {
+    it('are checked, since a misspelled isolation would be a weaker one', async () => {
+      for (const isolation of ['serialisable', ''] as never[]) {
+        await failure('PERDURE_ARGUMENT', () => db.connect({ isolation }))
+      }
+      for (const cacheSize of [0, -1, 1.5, Number.NaN]) {
+        await failure('PERDURE_ARGUMENT', () => db.connect({ cacheSize }))
+        await failure('PERDURE_ARGUMENT', () => Object.assign(one, { cacheSize }))
+      }
+    })
+  })
+
   describe('readonly', () => {
     it('refuses changes', async () => {
       const reader = await db.connect({ readonly: true })
@@ -358,7 +394,7 @@ describe('Connection', () => {
       a.value = 9
       await one.close()
       await one.close()
-      await failure('PERDURE_CLOSED', () => one.root)
+      expect(() => one.root).to.throw('has been closed')
       await failure('PERDURE_CLOSED', () => a.value)
       await failure('PERDURE_CLOSED', () => one.commit())
       await failure('PERDURE_CLOSED', () => one.abort())

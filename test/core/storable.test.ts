@@ -51,6 +51,8 @@ describe('what cannot be stored', () => {
       },
       'root.thing.any',
     ],
+    ['an instance of a subclass of Array', new (class List extends Array {})(), 'root.thing.any'],
+    ['an instance of a subclass of Map', new (class Table extends Map {})(), 'root.thing.any'],
     ['too deep a nesting', deep(600), 'root.thing.any[0][0]'],
   ]
 
@@ -66,6 +68,21 @@ describe('what cannot be stored', () => {
       await db.view((root) => expect((root['thing'] as Thing).any).to.equal(undefined))
     })
   }
+
+  it('is named at once however far it is from the root, and however deep it is', async () => {
+    await using connection = await db.connect()
+    const first = new Thing()
+    let last = first
+    for (let i = 0; i < 20_000; i++) {
+      last.any = new Thing()
+      last = last.any as Thing
+    }
+    last.any = deep(50_000)
+    connection.root['thing'] = first
+    const error = await failure('PERDURE_UNSTORABLE', () => connection.commit())
+    expect(error.message).to.match(/^Cannot store root\.thing\.any\.any.* \.\.\. (\[0\])+: it is nested more/)
+    expect(error.message.length).to.be.lessThan(400)
+  })
 
   it('is named from the class when it cannot be reached from the root', async () => {
     const connection = await db.connect()

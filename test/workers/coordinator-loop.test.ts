@@ -132,7 +132,7 @@ describe('CoordinatorLoop', () => {
       { base: 99, writes: [[1, 'future']] },
       { base: 0, writes: [[1, 'sound']] },
     ])
-    expect(far?.error?.code).to.equal('PERDURE_LIMIT')
+    expect(far?.error?.code).to.equal('PERDURE_ARGUMENT')
     expect(future?.error?.code).to.equal('PERDURE_ARGUMENT')
     expect(sound?.tid).to.equal(1)
   })
