@@ -1,4 +1,8 @@
+export { BTree, type BTreeRange } from './collections/btree.js'
+export type { BTreeKey } from './collections/btree-key.js'
+export { PersistentList } from './collections/persistent-list.js'
 export { PersistentMap } from './collections/persistent-map.js'
+export { PersistentSet } from './collections/persistent-set.js'
 export type { ClassKind, PersistentClass } from './core/class-info.js'
 export { Placeholder, registerClass } from './core/class-registry.js'
 export {

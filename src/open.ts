@@ -1,3 +1,4 @@
+import { collectionClasses } from './collections/collection-classes.js'
 import { PersistentMap } from './collections/persistent-map.js'
 import type { PersistentClass } from './core/class-info.js'
 import { ClassRegistry, globalClasses, registerClass } from './core/class-registry.js'
@@ -8,8 +9,7 @@ import type { Persistent } from './core/persistent.js'
 import type { SharedStorage, Storage } from './core/storage.js'
 import { checkOptions } from './options.js'
 import { findSerializer } from './serializers/registry.js'
-import { FileStorage } from './storages/file.js'
-import type { FileStorageHandle } from './storages/file-backend.js'
+import { FileStorage, isFileHandle } from './storages/file.js'
 import { FILE_OPTIONS, type FileStorageOptions } from './storages/file-options.js'
 
 /** The object a database starts from: a PersistentMap whose keys and values are typed by `Entries`. */
@@ -33,7 +33,7 @@ export type Location = string | undefined | Storage | SharedStorage['handle']
 const CONNECTION_OPTIONS = ['cacheSize', 'isolation', 'readonly'] as const
 const OPTIONS = ['classes', ...FILE_OPTIONS, ...CONNECTION_OPTIONS]
 
-for (const type of [PersistentMap]) registerClass(type)
+for (const type of collectionClasses) registerClass(type)
 
 /**
  * Opens a database, and creates it if it does not exist.
@@ -79,7 +79,7 @@ async function openStorage(location: Location, options: OpenOptions): Promise<St
   if (location === undefined || typeof location === 'string') {
     return FileStorage.open(checkPath(location), pick(options, FILE_OPTIONS))
   }
-  const storage = isStorage(location) ? location : FileStorage.attach(location as FileStorageHandle)
+  const storage = isFileHandle(location) ? FileStorage.attach(location) : checkStorage(location)
   if (serializer !== undefined && storage.serializer !== serializer) {
     throw new PerdureError(
       'PERDURE_SERIALIZER',
@@ -101,9 +101,9 @@ function checkPath(location: string | undefined): string | undefined {
   )
 }
 
-/** What is neither a path nor a storage is a handle from another thread, which has lost its class on the way. */
-function isStorage(location: object): location is Storage {
-  return typeof (location as Partial<Storage>).snapshot === 'function'
+function checkStorage(location: object): Storage {
+  if (typeof (location as Partial<Storage>).snapshot === 'function') return location as Storage
+  throw new PerdureError('PERDURE_ARGUMENT', 'open takes a path, an open storage, or a handle made by share().')
 }
 
 function pick<T extends object, K extends keyof T>(from: T, names: readonly K[]): Pick<T, K> {

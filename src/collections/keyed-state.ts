@@ -49,7 +49,7 @@ function stale(object: Persistent): PerdureError {
   const oid = oidOf(object)
   return new PerdureError(
     'PERDURE_STALE',
-    `${className} ${oid} was replaced while it was iterated over (by abort, or by another connection's commit). Begin the iteration again.`,
+    `This ${className} was replaced while it was iterated over (by abort, or by another connection's commit). Begin the iteration again.`,
     { details: { className, ...(oid === undefined ? {} : { oid }) } },
   )
 }

@@ -1,7 +1,7 @@
 import { type InspectOptions, inspect } from 'node:util'
 import { BARE, readState, shown, stored, writeState } from '../core/bare-state.js'
 import { Persistent } from '../core/persistent.js'
-import { inspectAs } from './inspect-as.js'
+import { inspectCollection } from './inspect-collection.js'
 import { type KeyedState, liveEntries, searchable } from './keyed-state.js'
 
 type Items = Map<unknown, unknown>
@@ -116,6 +116,6 @@ export class PersistentMap<K = string, V = unknown> extends Persistent implement
 
   /** Shows the entries in console.log as those of a Map. */
   override [inspect.custom](depth: number | null, options: InspectOptions, show: typeof inspect): string {
-    return inspectAs(this, 'Map', () => new Map(this), { depth, options, show })
+    return inspectCollection(this, () => new Map(this), { depth, options, show })
   }
 }

@@ -1,12 +1,13 @@
 import { HEADER, type Header } from './header.js'
 import type { Persistent } from './persistent.js'
-import { canonicalizeKeys, fromStored, toStored } from './tracked.js'
+import { canonicalizeKeys, fromStored, handOver, toStored } from './tracked.js'
 
-export { BARE } from './class-info.js'
+export { BARE, STAND_IN } from './class-info.js'
 
 /*
- * For classes of kind `bare` (`static readonly [BARE] = true`), which keep their state as they like and are not
- * behind a Proxy: the collections. What they store must have gone through `stored`, what they give out through `shown`.
+ * For classes of kind `bare` (`static readonly [BARE] = true`): the collections. They keep their state as they like,
+ * and are not behind a Proxy, unless they make one themselves by `STAND_IN`. What they store must have gone through
+ * `stored`, what they give out through `shown`.
  */
 
 /** The state of a bare object, loaded and noted as read. It must not be changed. */
@@ -43,4 +44,12 @@ export function shown(object: Persistent, value: unknown): unknown {
 /** Must be called once for each loaded state before a Map or Set in it is searched by a persistent object. */
 export function prepareKeys(object: Persistent, keyed: Map<unknown, unknown> | Set<unknown>): void {
   canonicalizeKeys(object[HEADER] as Header, keyed)
+}
+
+/**
+ * Must be called when values have been moved from the state of one object to that of another: references among them
+ * can then be followed from there, and containers that somebody holds belong to `to`.
+ */
+export function valuesMoved(from: Persistent, to: Persistent, values: readonly unknown[]): void {
+  handOver(from[HEADER] as Header, to[HEADER] as Header, values)
 }

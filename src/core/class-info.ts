@@ -1,4 +1,5 @@
 import { PerdureError } from './errors.js'
+import type { Header } from './header.js'
 import { MAX_CLASS_NAME } from './record.js'
 import type { State } from './serializer.js'
 
@@ -27,6 +28,8 @@ export interface ClassInfo {
   readonly fields: readonly string[]
   /** The target of every Proxy of a `transparent` class. It never has properties of its own. */
   readonly target: object
+  /** Only for bare classes that have one: see {@link STAND_IN}. */
+  readonly standIn: StandIn | undefined
   /** A new, empty state. */
   emptyState(): object
   /** The fields by name, as the serializer wants them; without volatile ones. */
@@ -37,6 +40,15 @@ export interface ClassInfo {
 
 /** Marks the classes of kind `bare`; a static property that subclasses inherit. */
 export const BARE: unique symbol = Symbol('perdure.bare')
+
+/**
+ * A static method of bare classes whose instances need a Proxy of their own: given the header of a new instance, it
+ * makes what users hold. That must answer HEADER with the header.
+ */
+export const STAND_IN: unique symbol = Symbol('perdure.stand-in')
+
+/** Makes what users hold in place of an instance. */
+export type StandIn = (header: Header) => object
 
 /** Where the decorator leaves the names of a class's fields, in the class's metadata. */
 export const FIELDS: unique symbol = Symbol('perdure.fields')
@@ -91,7 +103,8 @@ function describe(type: PersistentClass): ClassInfo {
   const kind: ClassKind = bare ? 'bare' : fields.length > 0 ? 'fields' : 'transparent'
   if (kind === 'fields') defineToJson(type.prototype)
   const target = Object.create(type.prototype)
-  return { name, type, kind, fields, target, ...(kind === 'fields' ? slotState(fields) : namedState(kind)) }
+  const standIn = bare ? (type as { [STAND_IN]?: StandIn })[STAND_IN] : undefined
+  return { name, type, kind, fields, target, standIn, ...(kind === 'fields' ? slotState(fields) : namedState(kind)) }
 }
 
 type StateShape = Pick<ClassInfo, 'emptyState' | 'toState' | 'fromState'>

@@ -82,8 +82,8 @@ export class Connection<Root extends object = Persistent> {
   readonly #reader: ObjectReader
   readonly #owner: ObjectOwner
   readonly #clock: Clock = { epoch: 1 }
-  readonly #isolation: Isolation
   readonly #readonly: boolean
+  readonly #notesReads: boolean
   readonly #reads = new Set<Oid>()
   #changed = new Set<Header>()
   /** Objects that the running transaction stores for the first time, from a commit that failed. */
@@ -98,13 +98,18 @@ export class Connection<Root extends object = Persistent> {
   #conflicts = 0
   #aborts = 0
 
-  /** Made by `db.connect()`. */
+  /**
+   * Made by `db.connect()`.
+   *
+   * @throws PerdureError `PERDURE_ARGUMENT` if an option is not what it may be
+   */
   constructor(context: ConnectionContext, options: ConnectionOptions = {}) {
     this.#context = context
-    this.#cache = new ObjectCache(options.cacheSize ?? DEFAULT_CACHE_SIZE)
+    this.#cache = new ObjectCache(checkCacheSize(options.cacheSize ?? DEFAULT_CACHE_SIZE))
     this.#reader = new ObjectReader(context.serializer, context.classes)
-    this.#isolation = options.isolation ?? 'serializable'
     this.#readonly = options.readonly === true || context.storage.readonly
+    // Reads are of use to nobody unless a commit checks them.
+    this.#notesReads = checkIsolation(options.isolation ?? 'serializable') === 'serializable' && !this.#readonly
     this.#cacheTid = 0
     this.#owner = {
       clock: this.#clock,
@@ -127,10 +132,16 @@ export class Connection<Root extends object = Persistent> {
 
   /** The object with this oid, or undefined if there is none at this connection's snapshot. */
   get(oid: Oid): Persistent | undefined {
+    this.#checkOpen()
     const known = this.#cache.find(oid)
     if (known !== undefined) return known.object as Persistent
+    if (!Number.isSafeInteger(oid) || oid < 0) return undefined
     const stored = this.#begin().load(oid)
-    if (stored === undefined) return undefined
+    if (stored === undefined) {
+      // Somebody may store it before this transaction, which acts on its absence, is committed.
+      if (this.#notesReads) this.#reads.add(oid)
+      return undefined
+    }
     return this.#follow(new Reference(oid, recordClassName(stored.data))) as Persistent
   }
 
@@ -140,10 +151,7 @@ export class Connection<Root extends object = Persistent> {
   }
 
   set cacheSize(size: number) {
-    if (!Number.isInteger(size) || size < 1) {
-      throw new PerdureError('PERDURE_ARGUMENT', `cacheSize is a number of objects, at least 1, not ${size}.`)
-    }
-    this.#cache.capacity = size
+    this.#cache.capacity = checkCacheSize(size)
   }
 
   /** The transaction as of which this connection reads. Begins a transaction if none is running. */
@@ -204,7 +212,7 @@ export class Connection<Root extends object = Persistent> {
   abort(): void {
     this.#checkOpen()
     if (this.#phase === 'committing') throw this.#busy('abort')
-    this.#aborts++
+    if (this.#snapshot !== undefined) this.#aborts++
     for (const header of this.#added) {
       this.#changed.delete(header)
       this.#cache.remove(header)
@@ -221,7 +229,8 @@ export class Connection<Root extends object = Persistent> {
 
   /**
    * Loads the states of `objects`, and of those within `depth` references from them, without blocking the thread.
-   * Objects that are already loaded cost nothing. What is loaded is not counted as read until it is accessed.
+   * Objects that are already loaded cost nothing. What is loaded is not counted as read until it is accessed. Stops
+   * early if the transaction is ended meanwhile: what it would go on to load would be out of date.
    *
    * @param from objects of this connection, or a path from the root (`'/accounts/ada'`)
    * @returns how many objects were loaded
@@ -230,12 +239,14 @@ export class Connection<Root extends object = Persistent> {
     const objects = typeof from === 'string' ? [this.#resolvePath(from)] : [...from]
     let oids = objects.map((object) => this.#ownHeader(object).oid)
     const seen = new Set<Oid>(oids)
+    const epoch = this.#beginEpoch()
     let loaded = 0
     for (let depth = options.depth ?? 0; depth >= 0 && oids.length > 0; depth--) {
       const next: Oid[] = []
       for (let i = 0; i < oids.length; i += CRAWL_BATCH) {
         const batch = oids.slice(i, i + CRAWL_BATCH)
-        const records = await this.#begin().loadMany(batch)
+        const records = await this.#loadAhead(batch, epoch)
+        if (records === undefined) return loaded
         for (const record of records) {
           if (record === undefined) continue
           if (this.#fill(record.oid, record)) loaded++
@@ -289,13 +300,16 @@ export class Connection<Root extends object = Persistent> {
     const { writes, added } = writeObjects({ ...context, owner: this.#owner, root }, this.#changed)
     for (const header of added) this.#changed.add(header)
     this.#added = [...this.#added, ...added]
-    return { reads: this.#isolation === 'serializable' ? [...this.#reads] : [], writes }
+    return { reads: [...this.#reads], writes }
   }
 
   async #send(request: CommitRequest): Promise<Tid> {
     const committing = this.#changed
     this.#changed = new Set()
-    for (const header of committing) header.changed = false
+    for (const header of committing) {
+      header.changed = false
+      header.committing = true
+    }
     this.#phase = 'committing'
     try {
       const result = await this.#context.storage.commit(request)
@@ -315,14 +329,11 @@ export class Connection<Root extends object = Persistent> {
     for (let done = 0; done < queue.length; ) {
       const batch = queue.slice(done, done + CRAWL_BATCH)
       done += batch.length
-      const records = await this.#begin().loadMany(batch)
-      if (this.#clock.epoch !== epoch) {
-        throw new PerdureError(
-          'PERDURE_STALE',
-          'The transaction in which this crawl began has ended. Begin a new crawl.',
-        )
-      }
+      const records = await this.#loadAhead(batch, epoch)
+      if (records === undefined) throw crawlEnded()
       for (const record of records) {
+        // The program may have ended the transaction while it had the last object.
+        if (this.#clock.epoch !== epoch) throw crawlEnded()
         if (record === undefined) continue
         for (const oid of recordReferences(record.data)) {
           if (seen.has(oid)) continue
@@ -338,6 +349,19 @@ export class Connection<Root extends object = Persistent> {
         queue.splice(0, done)
         done = 0
       }
+    }
+  }
+
+  /** Records as of the snapshot of the transaction numbered `epoch`; undefined if that has ended before they were there. */
+  async #loadAhead(oids: readonly Oid[], epoch: number): Promise<(StoredRecord | undefined)[] | undefined> {
+    if (this.#clock.epoch !== epoch) return undefined
+    try {
+      const records = await this.#begin().loadMany(oids)
+      return this.#clock.epoch === epoch ? records : undefined
+    } catch (error) {
+      // The snapshot was released while it was being read.
+      if (this.#clock.epoch !== epoch) return undefined
+      throw error
     }
   }
 
@@ -374,7 +398,7 @@ export class Connection<Root extends object = Persistent> {
       this.#loads++
       this.#reader.fill(header, stored)
     }
-    if (!header.changed) this.#reads.add(header.oid)
+    if (this.#notesReads && !header.changed) this.#reads.add(header.oid)
     header.touched = this.#clock.epoch
     this.#cache.use(header)
   }
@@ -436,14 +460,20 @@ export class Connection<Root extends object = Persistent> {
     this.#invalidate(base, tid - 1)
     this.#cacheTid = tid
     for (const header of this.#added) this.#cache.add(header)
-    for (const header of committing) this.#cache.use(header)
+    for (const header of committing) {
+      header.committing = false
+      this.#cache.use(header)
+    }
     this.#added = []
     this.#endTransaction()
   }
 
   #notCommitted(committing: Set<Header>, error: unknown): void {
     if (error instanceof ConflictError) this.#conflicts++
-    for (const header of committing) header.changed = true
+    for (const header of committing) {
+      header.committing = false
+      header.changed = true
+    }
     this.#changed = committing
     if (this.#phase === 'committing') this.#phase = 'reading'
   }
@@ -481,6 +511,20 @@ export class Connection<Root extends object = Persistent> {
       throw new PerdureError('PERDURE_CLOSED', 'This connection has been closed. Get another one from db.connect().')
     }
   }
+}
+
+function checkCacheSize(size: number): number {
+  if (Number.isInteger(size) && size >= 1) return size
+  throw new PerdureError('PERDURE_ARGUMENT', `cacheSize is a number of objects, at least 1, not ${size}.`)
+}
+
+function checkIsolation(isolation: Isolation): Isolation {
+  if (isolation === 'serializable' || isolation === 'snapshot') return isolation
+  throw new PerdureError('PERDURE_ARGUMENT', `isolation is 'serializable' or 'snapshot', not '${String(isolation)}'.`)
+}
+
+function crawlEnded(): PerdureError {
+  return new PerdureError('PERDURE_STALE', 'The transaction in which this crawl began has ended. Begin a new crawl.')
 }
 
 /** The oid of a stored object, or undefined if it has not been committed yet. */

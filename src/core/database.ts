@@ -109,8 +109,8 @@ export class Database<Root extends object = Persistent> {
           await connection.commit(note === undefined ? {} : { note })
           return result
         } catch (error) {
+          if (!(error instanceof ConflictError) || !(attempt < retries)) throw error
           connection.abort()
-          if (!(error instanceof ConflictError) || attempt >= retries) throw error
           await backOff(attempt)
         }
       }
@@ -219,15 +219,25 @@ export class Database<Root extends object = Persistent> {
       found >= 0
         ? (this.#idle.splice(found, 1)[0] as { connection: Connection<Root> }).connection
         : this.#connect(options)
+    // Whoever kept an object of the last transaction may have begun one since: an await of the object is enough.
+    connection.abort()
     try {
       return await use(connection)
     } finally {
-      if (this.#closing === undefined) {
-        connection.abort()
-        this.#idle.push({ key, connection })
-        if (this.#idle.length > MAX_IDLE) await this.#idle.shift()?.connection.close()
-      }
+      if (this.#closing === undefined) await this.#giveBack(key, connection)
     }
+  }
+
+  async #giveBack(key: string, connection: Connection<Root>): Promise<void> {
+    try {
+      connection.abort()
+    } catch {
+      // The function closed the connection, or left a commit of its own under way, which closing waits for.
+      await connection.close()
+      return
+    }
+    this.#idle.push({ key, connection })
+    if (this.#idle.length > MAX_IDLE) await this.#idle.shift()?.connection.close()
   }
 
   #checkOpen(): void {

@@ -33,7 +33,7 @@ export interface ErrorDetails {
   readonly [name: string]: unknown
   readonly oid?: Oid
   readonly className?: string
-  /** A file path. */
+  /** A file path; where no file is concerned, the path from the root to an object or a value (`root.ada.tags[2]`). */
   readonly path?: string
   /** A byte offset in the file at `path`, or in the bytes being decoded. */
   readonly offset?: number

@@ -28,8 +28,8 @@ const NEVER: Clock = { epoch: 0 }
  * The hidden part of a persistent object: who it is, whose it is, and its state.
  *
  * Invariants. `state === undefined` means ghost. `touched === clock.epoch` implies that the state is loaded and
- * that the running transaction has noted the read, so one comparison guards every access. `changed` implies that
- * the state is loaded and that the owner, if there is one, will commit or abort it.
+ * that the running transaction has noted the read, so one comparison guards every access. `changed` and
+ * `committing` imply that the state is loaded, since the storage does not have it yet.
  */
 export class Header {
   readonly info: ClassInfo
@@ -41,7 +41,10 @@ export class Header {
   owner: ObjectOwner | undefined
   clock: Clock = NEVER
   touched = 0
+  /** The state differs from what is stored; the owner, if there is one, will commit or abort it. */
   changed = true
+  /** The state has been sent to the storage, which has not answered yet: it may be neither changed nor evicted. */
+  committing = false
   /** The stored fields. Its shape is the class's business: see {@link ClassInfo.toState} and `fromState`. */
   state: object | undefined
   /** Remembers an evicted state for as long as somebody holds a container inside it. See tracked.ts. */
@@ -67,6 +70,11 @@ export class Header {
     if (this.touched !== this.clock.epoch) this.owner?.touch(this)
     if (!this.changed) this.owner?.willChange(this)
     return this.state as object
+  }
+
+  /** True if `state` is the object's state, loaded or evicted. */
+  holds(state: object): boolean {
+    return this.state === state || this.evicted?.deref() === state
   }
 
   /** Hands the object over to a connection, or (undefined) back to nobody. */

@@ -73,8 +73,9 @@ export class ObjectCache {
     if (header !== undefined) discardState(header)
   }
 
+  /** Makes ghosts of all, apart from those whose state is newer than any other: the ones being committed. */
   invalidateAll(): void {
-    for (const header of this.headers()) discardState(header)
+    for (const header of this.headers()) if (!header.committing) discardState(header)
   }
 
   /** Every object that is still in memory. */
@@ -109,13 +110,13 @@ export class ObjectCache {
     this.#length--
   }
 
-  /** Drops the least recently used objects. Changed ones are held by the transaction anyway, so they may leave the list too. */
+  /** Drops the least recently used objects. Those that the transaction holds anyway leave the list too, with their state. */
   #shrink(): void {
     while (this.#length > this.#capacity && this.#oldest !== this.#newest) {
       const header = this.#oldest as Header
       this.#unlink(header)
       this.#entries.set(header.oid, new WeakRef(header))
-      if (!header.changed) evictState(header)
+      if (!header.changed && !header.committing) evictState(header)
     }
   }
 

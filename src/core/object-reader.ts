@@ -1,9 +1,8 @@
 import type { ClassRegistry } from './class-registry.js'
 import { PerdureError } from './errors.js'
 import type { Header } from './header.js'
-import { decodeRecord } from './record.js'
-import type { Reference } from './reference.js'
-import type { ReferenceReader, Serializer } from './serializer.js'
+import { type DecodedRecord, decodeRecord } from './record.js'
+import type { Serializer, State } from './serializer.js'
 import type { StoredRecord } from './storage.js'
 
 /** Turns stored records into the states of objects. */
@@ -29,7 +28,8 @@ export class ObjectReader {
       header.state = evicted
       return
     }
-    const { className, references, state } = decodeRecord(stored.data)
+    const record = decodeRecord(stored.data)
+    const { className } = record
     if (className !== header.info.name && this.#classes.resolve(className) !== header.info) {
       throw new PerdureError(
         'PERDURE_CLASS',
@@ -38,37 +38,19 @@ export class ObjectReader {
       )
     }
     header.lent = false
-    header.state = header.info.fromState(this.#decode(stored, className, state, references))
+    header.state = header.info.fromState(this.#decode(stored, record))
   }
 
-  #decode(stored: StoredRecord, className: string, state: Uint8Array, references: Reference[]) {
+  #decode(stored: StoredRecord, record: DecodedRecord): State {
     try {
-      return this.#serializer.decode(state, new RecordReferences(references))
+      return this.#serializer.decode(record.state, record)
     } catch (error) {
       if (!(error instanceof PerdureError)) throw error
+      const { className } = record
       throw new PerdureError(error.code, `State of ${className} ${stored.oid}: ${error.message}`, {
         details: { ...error.details, oid: stored.oid, className },
         cause: error,
       })
     }
-  }
-}
-
-/** The references of one record, by position. */
-export class RecordReferences implements ReferenceReader {
-  readonly #references: readonly Reference[]
-  readonly count: number
-
-  constructor(references: readonly Reference[]) {
-    this.#references = references
-    this.count = references.length
-  }
-
-  at(position: number): Reference {
-    const reference = this.#references[position]
-    if (reference === undefined) {
-      throw new PerdureError('PERDURE_DECODE', `There is no reference ${position}; the record has ${this.count}.`)
-    }
-    return reference
   }
 }

@@ -12,6 +12,9 @@ import type { Step } from './storable.js'
 import { StateWalker, strayProperty } from './storable.js'
 import type { RecordWrite } from './storage.js'
 
+/** Reused for every commit: `Storage.commit` copies the records before it returns. */
+const buffer = new RecordBuffer()
+
 /** From this many references on, looking one up in a Map is faster than searching the list. */
 const LONG_LIST = 16
 
@@ -51,7 +54,6 @@ export function writeObjects(context: WriterContext, changed: Iterable<Header>):
 
 class ObjectWriter {
   readonly #context: WriterContext
-  readonly #buffer = new RecordBuffer()
   readonly #writes: RecordWrite[] = []
   readonly #added: Header[] = []
   readonly #queue: Header[] = []
@@ -63,6 +65,7 @@ class ObjectWriter {
 
   constructor(context: WriterContext) {
     this.#context = context
+    buffer.reset()
   }
 
   write(changed: Iterable<Header>): WrittenObjects {
@@ -89,13 +92,13 @@ class ObjectWriter {
     const references = this.#references
     references.clear()
     try {
-      const state = this.#walker.walk(info.toState(header.state as object))
-      writeRecordHead(this.#buffer, info.name, references.all)
-      this.#buffer.bytes(this.#context.serializer.encode(state, references))
+      const state = this.#walker.walk(header)
+      writeRecordHead(buffer, info.name, references.all)
+      buffer.bytes(this.#context.serializer.encode(state, references))
     } catch (error) {
       throw this.#explain(header, error)
     }
-    this.#writes.push({ oid: header.oid, data: this.#buffer.finish() })
+    this.#writes.push({ oid: header.oid, data: buffer.finish() })
   }
 
   /** Makes sure that the object of a reference is, or with this transaction becomes, the connection's. */

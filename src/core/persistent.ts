@@ -2,6 +2,7 @@ import { type InspectOptions, inspect } from 'node:util'
 import { type ClassInfo, classInfo, isVolatile, type PersistentClass } from './class-info.js'
 import { PerdureError } from './errors.js'
 import { HEADER, Header, headerOf } from './header.js'
+import { inspectAs } from './inspection.js'
 import { fromStored, toStored } from './tracked.js'
 
 /**
@@ -27,7 +28,7 @@ export class Persistent {
     // biome-ignore lint/complexity/noArguments: the argument must not show in the signature that users see
     const given: unknown = arguments[0]
     const header = given instanceof Header ? given : newHeader(new.target)
-    if (header instanceof TransparentHeader) {
+    if (isBehindProxy(header)) {
       // biome-ignore lint/correctness/noConstructorReturn: the Proxy is what the fields of subclasses must be defined on
       return header.object as this
     }
@@ -41,11 +42,11 @@ export class Persistent {
   }
 
   /** Shows the object in console.log as a plain instance of its class. */
-  [inspect.custom](_depth: number | null, options: InspectOptions, show: typeof inspect): string {
+  [inspect.custom](depth: number | null, options: InspectOptions, show: typeof inspect): string {
     const header = headerOf(this)
     if (header === undefined) return `${this.constructor.name} {}`
-    const name = header.info.name
-    return `${name} ${show(header.info.kind === 'bare' ? this.toJSON?.() : visibleFields(header), options)}`
+    const content = () => (header.info.kind === 'bare' ? this.toJSON?.() : visibleFields(header))
+    return inspectAs(this, header.info.name, content, { depth, options, show })
   }
 
   /** Classes that show more than their fields, or other things, define it. */
@@ -65,7 +66,14 @@ function newHeader(type: PersistentClass): Header {
 }
 
 function headerFor(info: ClassInfo): Header {
-  return info.kind === 'transparent' ? new TransparentHeader(info) : new Header(info)
+  if (info.kind === 'transparent') return new TransparentHeader(info)
+  const header = new Header(info)
+  if (info.standIn !== undefined) header.object = info.standIn(header)
+  return header
+}
+
+function isBehindProxy(header: Header): boolean {
+  return header instanceof TransparentHeader || header.info.standIn !== undefined
 }
 
 /** Makes a ghost: an instance without state, whose class's constructor has not run. */
@@ -73,7 +81,7 @@ export function instantiate(info: ClassInfo): Header {
   const header = headerFor(info)
   header.changed = false
   header.touched = -1
-  if (!(header instanceof TransparentHeader)) {
+  if (!isBehindProxy(header)) {
     Object.preventExtensions(Reflect.construct(Persistent, [header], info.type))
   }
   return header
@@ -81,7 +89,8 @@ export function instantiate(info: ClassInfo): Header {
 
 /**
  * Says that the object was changed in a way that could not be noticed: in the bytes of a Uint8Array or the time of
- * a Date inside it. Other changes are noticed without a call.
+ * a Date inside it. Other changes are noticed without a call. Best called before the change: from then on the object
+ * stays in memory until the commit, while an unchanged one may leave it and take a Date edited in vain with it.
  *
  * @throws PerdureError `PERDURE_ARGUMENT` if the object is not persistent
  */

@@ -2,6 +2,7 @@ import { ByteWriter } from './byte-writer.js'
 import { PerdureError } from './errors.js'
 import { MAX_ID, type Oid } from './oid.js'
 import { Reference } from './reference.js'
+import type { ReferenceReader } from './serializer.js'
 
 /*
  * The record: what a storage keeps of one version of one object. Class and references stand outside the state,
@@ -39,12 +40,30 @@ export function encodeRecord(className: string, references: readonly Reference[]
   return out.buffer.subarray(0, out.length)
 }
 
-/** A record taken apart. */
-export interface DecodedRecord {
+/** A record taken apart. Its references stand ready for the serializer that decodes the state. */
+export class DecodedRecord implements ReferenceReader {
   readonly className: string
-  readonly references: Reference[]
+  readonly references: readonly Reference[]
   /** A view of the bytes that were decoded. */
   readonly state: Uint8Array
+
+  constructor(className: string, references: readonly Reference[], state: Uint8Array) {
+    this.className = className
+    this.references = references
+    this.state = state
+  }
+
+  get count(): number {
+    return this.references.length
+  }
+
+  at(position: number): Reference {
+    const reference = this.references[position]
+    if (reference === undefined) {
+      throw new PerdureError('PERDURE_DECODE', `There is no reference ${position}; the record has ${this.count}.`)
+    }
+    return reference
+  }
 }
 
 /**
@@ -62,7 +81,7 @@ export function decodeRecord(data: Uint8Array): DecodedRecord {
     if (className === undefined) throw cursor.error('a reference names a class that is not in the list')
     references.push(new Reference(cursor.varint(), className))
   }
-  return { className: classes[0] as string, references, state: data.subarray(cursor.position) }
+  return new DecodedRecord(classes[0] as string, references, data.subarray(cursor.position))
 }
 
 /** The oids a record refers to, without building anything else. */

@@ -2,11 +2,14 @@ import { types } from 'node:util'
 import { PerdureError } from './errors.js'
 import { type Header, headerOf } from './header.js'
 import { Reference } from './reference.js'
-import { MAX_DEPTH, type State } from './serializer.js'
-import { isContainer, isPlainObject, referenceTo, toStored } from './tracked.js'
+import { MAX_DEPTH, MAX_PROPERTIES, type State } from './serializer.js'
+import { claim, fromStored, isContainer, isPlainObject, referenceTo, toStored } from './tracked.js'
 
 /** One step from a state down to a value: a property name, an array index, or the key of a Map. */
 export type Step = string | number
+
+/** Longer arrays are looked through by their keys. */
+const LONG_ARRAY = 100_000
 
 /** Told of every persistent object that a state refers to. */
 export type OnReference = (reference: Reference) => void
@@ -19,8 +22,13 @@ export class StateWalker {
   readonly #onReference: OnReference
   /** True if persistent objects or tracked containers were met where references and raw containers belong. */
   #foreign = false
+  /** True if containers were met that are part of an object of another connection. */
+  #shared = false
   #steps: Step[] = []
   #seen: Set<object> | undefined
+  #header!: Header
+  /** The object of another connection whose container the walk is in. */
+  #elsewhere: Header | undefined
 
   constructor(onReference: OnReference) {
     this.#onReference = onReference
@@ -32,21 +40,31 @@ export class StateWalker {
   }
 
   /**
-   * Returns the state, or a copy of it if it holds objects where only references may stand, which happens when a
-   * container made by the user was put into it whole.
+   * Returns the object's state, or a copy of it if it holds objects where only references may stand, which happens
+   * when a container made by the user was put into it whole. If it holds containers of another connection, the
+   * object gets copies of them.
    *
    * @throws PerdureError `PERDURE_UNSTORABLE` with `details.what`
    */
-  walk(state: State): State {
+  walk(header: Header): State {
+    this.#header = header
     this.#foreign = false
+    this.#shared = false
+    this.#elsewhere = undefined
     this.#steps = []
     this.#seen = undefined
+    const state = header.info.toState(header.state as object)
     this.#properties(state)
-    return this.#foreign ? (stored(state, new Map()) as State) : state
+    if (!this.#foreign && !this.#shared) return state
+    const copy = stored(state, new Map()) as State
+    if (this.#shared) header.state = header.info.fromState(copy)
+    return copy
   }
 
   #properties(object: object): void {
+    let count = 0
     for (const key in object) {
+      if (++count > MAX_PROPERTIES) throw this.#refuse(`an object with more than ${MAX_PROPERTIES} properties`)
       const value: unknown = (object as State)[key]
       if (typeof value === 'object' ? value !== null : typeof value === 'function' || typeof value === 'symbol') {
         this.#step(key, value)
@@ -64,6 +82,7 @@ export class StateWalker {
     if (typeof value === 'function' || typeof value === 'symbol') throw this.#refuse(`a ${typeof value}`)
     if (typeof value !== 'object' || value === null) return
     if (value instanceof Reference) {
+      if (this.#elsewhere !== undefined) fromStored(this.#elsewhere, value)
       this.#onReference(value)
       return
     }
@@ -76,8 +95,7 @@ export class StateWalker {
     const raw = toStored(value) as object
     if (raw !== value) this.#foreign = true
     if (!isContainer(raw)) {
-      if (!isStorableLeaf(raw))
-        throw this.#refuse(`an instance of ${raw.constructor?.name ?? 'a class'}, which does not extend Persistent`)
+      if (!isStorableLeaf(raw)) throw this.#refuse(instance(raw))
       return
     }
     this.#container(raw)
@@ -90,11 +108,16 @@ export class StateWalker {
       if (this.#seen.has(raw)) return
       this.#seen.add(raw)
     }
+    const elsewhere = this.#elsewhere
+    this.#elsewhere = claim(this.#header, raw) ?? elsewhere
+    if (this.#elsewhere !== undefined) this.#shared = true
     if (this.#steps.length >= MAX_DEPTH) throw this.#refuse(`nested more than ${MAX_DEPTH} levels deep`)
+    if (!isPlainObject(raw) && !BUILT_IN.has(Object.getPrototypeOf(raw))) throw this.#refuse(instance(raw))
     if (Array.isArray(raw)) this.#array(raw)
     else if (raw instanceof Map) this.#map(raw)
     else if (raw instanceof Set) this.#set(raw)
     else this.#plain(raw)
+    this.#elsewhere = elsewhere
   }
 
   #plain(raw: object): void {
@@ -109,6 +132,11 @@ export class StateWalker {
   }
 
   #array(raw: readonly unknown[]): void {
+    if (raw.length > LONG_ARRAY) {
+      // It may be almost empty: its length says nothing of how much there is to look at.
+      for (const index of Object.keys(raw)) this.#step(Number(index), raw[Number(index)])
+      return
+    }
     for (let index = 0; index < raw.length; index++) {
       const value = raw[index]
       if (typeof value === 'object' ? value !== null : typeof value === 'function' || typeof value === 'symbol') {
@@ -135,6 +163,13 @@ export class StateWalker {
       details: { what },
     })
   }
+}
+
+/** Instances of subclasses would lose their class. */
+const BUILT_IN: ReadonlySet<object> = new Set([Array.prototype, Map.prototype, Set.prototype])
+
+function instance(value: object): string {
+  return `an instance of ${value.constructor?.name ?? 'a class'}, which does not extend Persistent`
 }
 
 function isStorableLeaf(value: object): boolean {
@@ -181,7 +216,8 @@ function copyPlain(value: object, copies: Map<object, object>): object {
 
 /** Own properties of an instance without a Proxy that would be lost: its fields are elsewhere. */
 export function strayProperty(header: Header): string | undefined {
-  if (header.info.kind === 'transparent') return undefined
+  const { kind, standIn } = header.info
+  if (kind === 'transparent' || standIn !== undefined) return undefined
   return Object.keys(header.object).find((key) => !key.startsWith('_v_'))
 }
 

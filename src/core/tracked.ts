@@ -1,5 +1,5 @@
 import { PerdureError } from './errors.js'
-import { HEADER, type Header, headerOf } from './header.js'
+import { HEADER, type Header, headerOf, type ObjectOwner } from './header.js'
 import { Reference } from './reference.js'
 
 /*
@@ -20,22 +20,66 @@ const containers = new WeakMap<object, Container>()
 export function toStored(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   const container = containers.get(value)
-  if (container !== undefined) return container.raw
+  if (container !== undefined) {
+    // Storing what a container holds is reading it.
+    container.read()
+    return container.raw
+  }
   const header = headerOf(value)
   return header === undefined ? value : referenceTo(header)
+}
+
+/** The raw container behind a tracked one, without reading it; any other object itself. */
+export function rawOf(value: object): object {
+  return containers.get(value)?.raw ?? value
 }
 
 /** What to show the user for a value in the state of `header`'s object. */
 export function fromStored(header: Header, value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (value instanceof Reference) return value.object ?? follow(header, value)
-  return isContainer(value) ? track(header, value) : value
+  if (isContainer(value)) return track(header, value)
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) lend(header, value)
+  return value
+}
+
+/** The state that bytes were given out from. The bytes keep it in memory. */
+const lenders = new WeakMap<object, object>()
+
+/**
+ * Bytes may be edited in place, and noteChange called only then. If the object is evicted in between, it must get
+ * back the state that the bytes are part of, as with containers.
+ */
+function lend(header: Header, bytes: object): void {
+  header.lent = true
+  if (lenders.get(bytes) !== header.state) lenders.set(bytes, header.read())
 }
 
 /** The reference that stands for an object in states. */
 export function referenceTo(header: Header): Reference {
   header.reference ??= new Reference(header.oid, header.info.name, header.object)
   return header.reference
+}
+
+/** Who can follow the references in states of objects that have no owner yet, but have taken over parts of others. */
+const origins = new WeakMap<Header, ObjectOwner>()
+
+/** Makes the containers in `value` that were handed out by `from` belong to `to`, into whose state it has been moved. */
+export function handOver(from: Header, to: Header, value: unknown): void {
+  const origin = from.owner ?? origins.get(from)
+  if (to.owner === undefined && origin !== undefined) origins.set(to, origin)
+  if (from.lent) handOverWithin(from, to, value, new Set())
+}
+
+function handOverWithin(from: Header, to: Header, value: unknown, seen: Set<object>): void {
+  const raw = toStored(value)
+  if (typeof raw !== 'object' || raw === null || seen.has(raw) || !isContainer(raw)) return
+  seen.add(raw)
+  const proxy = proxies.get(raw)
+  if (proxy !== undefined) containers.get(proxy)?.move(from, to)
+  if (raw instanceof Map) for (const key of raw.keys()) handOverWithin(from, to, key, seen)
+  const items: Iterable<unknown> = raw instanceof Map || raw instanceof Set ? raw.values() : Object.values(raw)
+  for (const item of items) handOverWithin(from, to, item, seen)
 }
 
 /** True for the containers that are tracked: arrays, Maps, Sets, and objects without a class. */
@@ -75,14 +119,24 @@ function isCanonical(reference: Reference): boolean {
 }
 
 function follow(header: Header, reference: Reference): object {
-  if (header.owner === undefined) {
+  const owner = header.owner ?? origins.get(header)
+  if (owner === undefined) {
     throw new PerdureError(
       'PERDURE_STALE',
       `A reference to ${reference.className} ${reference.oid} cannot be followed: the object that holds it no longer belongs to a connection.`,
       { details: { oid: reference.oid, className: reference.className } },
     )
   }
-  return header.owner.follow(reference)
+  return owner.follow(reference)
+}
+
+/**
+ * Notes that a raw container is part of the state of `header`'s object, which is about to be stored. Returns the
+ * object of another connection that it is part of as well, if there is one.
+ */
+export function claim(header: Header, raw: object): Header | undefined {
+  const proxy = proxies.get(raw)
+  return proxy === undefined ? undefined : (containers.get(proxy) as Container).claim(header)
 }
 
 function track(header: Header, raw: object): object {
@@ -136,8 +190,22 @@ abstract class Container {
     const [first] = this.#parts
     const state = header.read()
     if (first?.header === header && first.state === state) return
-    this.#parts = this.#parts.filter((part) => part.header !== header && part.header.state === part.state)
+    this.#parts = this.#parts.filter((part) => part.header !== header && part.header.holds(part.state))
     this.#parts.push({ header, state })
+  }
+
+  /** Belongs to `to` instead of `from`. */
+  move(from: Header, to: Header): void {
+    this.#parts = this.#parts.filter((part) => part.header !== from)
+    this.#parts.push({ header: to, state: to.read() })
+    to.lent = true
+  }
+
+  /** See {@link claim}. */
+  claim(header: Header): Header | undefined {
+    const elsewhere = this.#parts.find((part) => part.header.owner !== undefined && part.header.owner !== header.owner)
+    if (elsewhere === undefined) this.adopt(header)
+    return elsewhere?.header
   }
 
   /** Notes the read and returns the object the container belongs to. */
@@ -281,35 +349,62 @@ function writing<T>(proxy: object): T {
 type RawMap = Map<unknown, unknown>
 type RawSet = Set<unknown>
 
+// Each step reads anew: the state may have been evicted meanwhile, or replaced, which must not go unnoticed.
+
 function* mapEntries(this: object): IterableIterator<[unknown, unknown]> {
-  const { raw, show } = reading<RawMap>(this)
-  for (const [key, value] of raw) yield [show(key), show(value)]
+  for (const [key, value] of reading<RawMap>(this).raw) {
+    const { show } = reading<RawMap>(this)
+    yield [show(key), show(value)]
+  }
 }
 
 function* keys(this: object): IterableIterator<unknown> {
-  const { raw, show } = reading<RawMap | RawSet>(this)
-  for (const key of raw.keys()) yield show(key)
+  for (const key of reading<RawMap | RawSet>(this).raw.keys()) yield reading(this).show(key)
 }
 
 function* mapValues(this: object): IterableIterator<unknown> {
-  const { raw, show } = reading<RawMap>(this)
-  for (const value of raw.values()) yield show(value)
+  for (const value of reading<RawMap>(this).raw.values()) yield reading(this).show(value)
 }
 
 function* setEntries(this: object): IterableIterator<[unknown, unknown]> {
   for (const value of keys.call(this)) yield [value, value]
 }
 
+/** What stands for `key` in a Map or Set: the object itself, and no reference, only if the user had put it in before. */
+function keyIn(raw: RawMap | RawSet, key: unknown): unknown {
+  const storedKey = toStored(key)
+  return storedKey !== key && raw.has(key) ? key : storedKey
+}
+
 function has(this: object, key: unknown): boolean {
-  return reading<RawMap | RawSet>(this).raw.has(toStored(key))
+  const { raw } = reading<RawMap | RawSet>(this)
+  return raw.has(keyIn(raw, key))
 }
 
 function remove(this: object, key: unknown): boolean {
-  return has.call(this, key) && writing<RawMap | RawSet>(this).delete(toStored(key))
+  if (!has.call(this, key)) return false
+  const raw = writing<RawMap | RawSet>(this)
+  return raw.delete(keyIn(raw, key))
 }
 
 function clear(this: object): void {
   if (reading<RawMap | RawSet>(this).raw.size > 0) writing<RawMap | RawSet>(this).clear()
+}
+
+function mapGet(this: object, key: unknown): unknown {
+  const { raw, show } = reading<RawMap>(this)
+  return show(raw.get(keyIn(raw, key)))
+}
+
+function mapSet(this: object, key: unknown, value: unknown): object {
+  const raw = writing<RawMap>(this)
+  raw.set(keyIn(raw, key), toStored(value))
+  return this
+}
+
+function getOrInsertComputed(this: object, key: unknown, compute: (key: unknown) => unknown): unknown {
+  if (!has.call(this, key)) mapSet.call(this, key, compute(key))
+  return mapGet.call(this, key)
 }
 
 const mapMethods: Methods = new Map<string | symbol, (...args: never[]) => unknown>([
@@ -320,20 +415,15 @@ const mapMethods: Methods = new Map<string | symbol, (...args: never[]) => unkno
   ['values', mapValues],
   ['entries', mapEntries],
   [Symbol.iterator, mapEntries],
+  ['get', mapGet],
+  ['set', mapSet],
   [
-    'get',
-    function (this: object, key: unknown): unknown {
-      const { raw, show } = reading<RawMap>(this)
-      return show(raw.get(toStored(key)))
+    'getOrInsert',
+    function (this: object, key: unknown, value: unknown): unknown {
+      return getOrInsertComputed.call(this, key, () => value)
     },
   ],
-  [
-    'set',
-    function (this: object, key: unknown, value: unknown): object {
-      writing<RawMap>(this).set(toStored(key), toStored(value))
-      return this
-    },
-  ],
+  ['getOrInsertComputed', getOrInsertComputed],
   [
     'forEach',
     function (this: object, callback: (value: unknown, key: unknown, map: object) => void, thisArg?: unknown): void {
@@ -353,7 +443,8 @@ const setMethods: Methods = new Map<string | symbol, (...args: never[]) => unkno
   [
     'add',
     function (this: object, value: unknown): object {
-      writing<RawSet>(this).add(toStored(value))
+      const raw = writing<RawSet>(this)
+      raw.add(keyIn(raw, value))
       return this
     },
   ],

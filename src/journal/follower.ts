@@ -1,4 +1,5 @@
 import { ChangeRing } from './change-ring.js'
+import type { CheckpointFile } from './checkpoint.js'
 import { checksumSeed, type FileHeader } from './format.js'
 import { chooseBase, makeIndex, readFileHeader } from './journal.js'
 import type { FileSystem, OpenFile } from './journal-file.js'
@@ -6,7 +7,7 @@ import type { OidIndex } from './oid-index.js'
 import { PublishedState } from './published-state.js'
 import { type JournalState, type RecoveryReport, type ReplayResult, replay } from './recovery.js'
 import { JournalScanner } from './scanner.js'
-import { JournalView } from './shared-journal.js'
+import { JournalView, type SharedJournal } from './shared-journal.js'
 import { WatermarkReader } from './watermark.js'
 
 /** How far a journal may be read, and how far it is surely on the disk. */
@@ -21,6 +22,7 @@ interface Visible {
  */
 export class JournalFollower {
   readonly view: JournalView
+  readonly shared: SharedJournal
   readonly header: FileHeader
   readonly recovery: RecoveryReport
   readonly #fileSystem: FileSystem
@@ -36,11 +38,13 @@ export class JournalFollower {
   constructor(fileSystem: FileSystem, path: string, loadIndex: boolean, blockCacheBytes: number | undefined) {
     this.#fileSystem = fileSystem
     this.#file = fileSystem.open(path, 'read')
+    let checkpoint: CheckpointFile | undefined
     try {
       this.header = readFileHeader(this.#file)
       const base = chooseBase(fileSystem, this.#file, this.header, this.#file.size())
       const onRebuild = () => void this.#published.add('indexRebuilds', 1)
       this.#index = makeIndex(fileSystem, this.#file, this.header, base, onRebuild)
+      checkpoint = base.checkpoint
       this.#state = base.state
       this.#changes.begin(base.state.tid)
       const visible = this.#visible()
@@ -57,8 +61,17 @@ export class JournalFollower {
         bytesRewritten: 0,
       }
       if (loadIndex) this.#index.loadAll()
+      this.shared = {
+        path,
+        header: this.header,
+        covered: base.state.end,
+        index: this.#index.memory,
+        state: this.#published.memory,
+        changes: this.#changes.memory,
+      }
       this.view = new JournalView(this.#file, this.#index, this.#published, this.#changes, blockCacheBytes)
     } catch (error) {
+      checkpoint?.close()
       this.#watermark?.close()
       this.#file.close()
       throw error

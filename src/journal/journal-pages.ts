@@ -20,6 +20,8 @@ export class JournalPages implements PageSource {
   readonly #onRebuild: () => void
   #checkpoint: CheckpointFile | undefined
   #opened: boolean
+  /** Why a rebuild is not tried again: the next one would read the whole journal for the same result. */
+  #failure: CorruptionError | undefined
 
   /**
    * @param covered offset up to which the index needs pages; what comes behind it is set by the writer
@@ -59,9 +61,14 @@ export class JournalPages implements PageSource {
   }
 
   rebuild(index: OidIndex): void {
+    if (this.#failure !== undefined) throw this.#failure
     this.#onRebuild()
-    const pages = Array.from({ length: index.memory.storedPages }, () => new BigUint64Array(PAGE_ENTRIES))
-    const { path } = this.#journal
+    for (const [page, entries] of this.#scan(index.memory.storedPages).entries()) index.fill(page, entries)
+  }
+
+  /** All pages as they were at `covered`. */
+  #scan(count: number): BigUint64Array[] {
+    const pages = Array.from({ length: count }, () => new BigUint64Array(PAGE_ENTRIES))
     const scanner = new JournalScanner(this.#journal, checksumSeed(this.#header.uuid), FILE_HEADER_BYTES, this.#covered)
     for (let transaction = scanner.next(); transaction !== undefined; transaction = scanner.next()) {
       const { position, image } = transaction
@@ -70,14 +77,13 @@ export class JournalPages implements PageSource {
         if (page !== undefined) page[oid % PAGE_ENTRIES] = BigInt(position + offset)
       })
     }
-    if (scanner.position < this.#covered) {
-      throw new CorruptionError(
-        path,
-        scanner.position,
-        'a transaction is damaged, and so is the index file. Restore a backup.',
-      )
-    }
-    for (const [page, entries] of pages.entries()) index.fill(page, entries)
+    if (scanner.position === this.#covered) return pages
+    this.#failure = new CorruptionError(
+      this.#journal.path,
+      scanner.position,
+      'a transaction is damaged, and so is the index file. Restore a backup.',
+    )
+    throw this.#failure
   }
 
   close(): void {

@@ -120,7 +120,8 @@ class FlatCheck {
     if (this.#visited[position] || !isContainer(entry)) return
     this.#visited[position] = true
     const children = linksOf(entry)
-    if (children.length > 0 && depth > MAX_DEPTH) throw damage(`it nests deeper than ${MAX_DEPTH}`)
+    if (children === undefined) return
+    if (depth > MAX_DEPTH) throw damage(`it nests deeper than ${MAX_DEPTH}`)
     for (const child of children) if (this.#isPosition(child)) this.depth(child, depth + 1)
   }
 }
@@ -129,9 +130,10 @@ function isContainer(value: unknown): value is Entry {
   return typeof value === 'object' && value !== null
 }
 
-function linksOf(entry: Entry): unknown[] {
+/** The positions in an array, an object, a Map or a Set; undefined for anything else. */
+function linksOf(entry: Entry): unknown[] | undefined {
   if (!Array.isArray(entry)) return Object.values(entry)
   if (entry[0] === 'Map' || entry[0] === 'Set') return entry.slice(1)
-  if (typeof entry[0] === 'string') return []
+  if (typeof entry[0] === 'string') return undefined
   return entry[0] === SPARSE ? entry.filter((_, i) => i > 1 && i % 2 === 1) : entry
 }

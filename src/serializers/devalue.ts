@@ -5,7 +5,8 @@ import type { ReferenceReader, ReferenceWriter, Serializer, State } from '../cor
 import { damage } from './damage.js'
 import { checkFlat, MAX_DECIMAL_BIGINT } from './devalue-check.js'
 import { setOwn } from './own-property.js'
-import { bigintOf, emptyArray, regExpOf } from './raise.js'
+import { PatternBudget } from './pattern-budget.js'
+import { bigintOf, emptyArray } from './raise.js'
 
 const PROTO = '__proto__'
 const ESCAPE = '~'
@@ -30,7 +31,6 @@ const reading: NonNullable<ParseOptions['operations']> = {
     else (container as unknown[])[key] = value
   },
   createSparseArray: (length: number) => emptyArray(length, 0),
-  fromRegExpInfo: (source: string, flags?: string) => regExpOf(source, flags ?? ''),
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -44,14 +44,21 @@ export const devalue: Serializer = {
       Reference: (value: unknown) => value instanceof Reference && references.position(value) + 1,
       BigHex: (value: unknown) => typeof value === 'bigint' && isLong(value) && value.toString(16),
     }
-    return Buffer.from(stringify(state, reducers, { operations: writing }))
+    const patterns = new PatternBudget()
+    const regExpInfo = (regExp: RegExp) => {
+      patterns.write(regExp)
+      return { source: regExp.source, flags: regExp.flags }
+    }
+    return Buffer.from(stringify(state, reducers, { operations: { ...writing, regExpInfo } }))
   },
   decode(bytes: Uint8Array, references: ReferenceReader): State {
     const flat = parseText(bytes)
     checkFlat(flat, references.count)
+    const patterns = new PatternBudget()
+    const fromRegExpInfo = (source: string, flags = '') => patterns.compile(source, flags)
     const revivers = { Reference: (number: number) => references.at(number - 1), BigHex: bigintOf }
     try {
-      return unflatten(flat as never[], revivers, { operations: reading }) as State
+      return unflatten(flat as never[], revivers, { operations: { ...reading, fromRegExpInfo } }) as State
     } catch (error) {
       throw error instanceof PerdureError ? error : damage('a value is malformed', undefined, error)
     }

@@ -2,6 +2,7 @@ import { types } from 'node:util'
 import { Reference } from '../core/reference.js'
 import type { State } from '../core/serializer.js'
 import { setOwn } from './own-property.js'
+import { PatternBudget } from './pattern-budget.js'
 import { Kind, Special, TYPED_ARRAYS } from './special.js'
 import { fitsInt64, Survey } from './survey.js'
 import { elementBytes } from './typed-arrays.js'
@@ -29,6 +30,7 @@ class Lowering {
   /** The shared values met so far, and where in that list each one is. */
   readonly #table: object[] = []
   #positions: Map<object, number> | undefined
+  #patterns: PatternBudget | undefined
 
   constructor(shared: ReadonlySet<object> | undefined) {
     this.#shared = shared
@@ -73,7 +75,7 @@ class Lowering {
     if (value instanceof Date) return new Special([Kind.date, value.getTime()])
     if (value instanceof Map) return this.#map(value)
     if (value instanceof Set) return this.#set(value)
-    if (types.isRegExp(value)) return new Special([Kind.regExp, value.source, value.flags])
+    if (types.isRegExp(value)) return this.#regExp(value)
     if (types.isAnyArrayBuffer(value)) return new Special([Kind.arrayBuffer, new Uint8Array(value)])
     if (types.isTypedArray(value)) return bytesBody(value)
     return this.#object(value as State)
@@ -103,6 +105,12 @@ class Lowering {
     const payload: unknown[] = [Kind.set]
     for (const value of set) payload.push(this.#value(value))
     return new Special(payload)
+  }
+
+  #regExp(regExp: RegExp): Special {
+    this.#patterns ??= new PatternBudget()
+    this.#patterns.write(regExp)
+    return new Special([Kind.regExp, regExp.source, regExp.flags])
   }
 
   #array(array: unknown[]): unknown {

@@ -2,6 +2,7 @@ import { Reference } from '../core/reference.js'
 import { MAX_DEPTH, type State } from '../core/serializer.js'
 import { damage } from './damage.js'
 import { setOwn } from './own-property.js'
+import { PatternBudget } from './pattern-budget.js'
 import { Kind, TYPED_ARRAYS } from './special.js'
 import { typedArrayOf } from './typed-arrays.js'
 
@@ -72,6 +73,7 @@ class Graph {
 export class Raising {
   #graphs = 0
   #stands = 0
+  readonly #patterns = new PatternBudget()
 
   /** The value of a special, from its array. */
   special(payload: unknown[]): unknown {
@@ -84,7 +86,7 @@ export class Raising {
         this.#stands++
         return new Shared(payload[1])
       default:
-        return raise(payload)
+        return raise(payload, this.#patterns)
     }
   }
 
@@ -99,7 +101,7 @@ export class Raising {
   }
 }
 
-function raise(payload: unknown[]): unknown {
+function raise(payload: unknown[], patterns: PatternBudget): unknown {
   const [kind, first, second] = payload
   switch (kind) {
     case Kind.object:
@@ -112,7 +114,7 @@ function raise(payload: unknown[]): unknown {
       if (typeof first === 'number') return new Date(first)
       break
     case Kind.regExp:
-      if (typeof first === 'string' && typeof second === 'string') return regExpOf(first, second)
+      if (typeof first === 'string' && typeof second === 'string') return patterns.compile(first, second)
       break
     case Kind.sparse:
       return sparseArrayOf(payload)
@@ -152,15 +154,6 @@ function mapOf(payload: unknown[]): Map<unknown, unknown> {
   const map = new Map<unknown, unknown>()
   for (let i = 1; i < payload.length; i += 2) map.set(payload[i], payload[i + 1])
   return map
-}
-
-/** Compiles a regular expression; nothing of it runs before somebody matches with it. */
-export function regExpOf(source: string, flags: string): RegExp {
-  try {
-    return new RegExp(source, flags)
-  } catch (error) {
-    throw damage('a regular expression is malformed', undefined, error)
-  }
 }
 
 /** A bigint from hexadecimal digits: unlike decimal ones they take no more than linear time. */

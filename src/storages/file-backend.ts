@@ -1,7 +1,7 @@
-import { rmSync } from 'node:fs'
+import { realpathSync, rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
 import { PerdureError } from '../core/errors.js'
 import type { CommitRequest, CommitResult } from '../core/storage.js'
@@ -16,7 +16,7 @@ import { type CoordinatorStarter, CoordinatorThread } from '../workers/coordinat
 import type { FileStorageSettings } from './file-options.js'
 
 /** What another thread needs to open the storage too. It passes through `workerData` and `postMessage`. */
-export type FileStorageHandle =
+export type FileHandle =
   | {
       readonly kind: 'writable'
       readonly settings: FileStorageSettings
@@ -28,6 +28,13 @@ export type FileStorageHandle =
     }
   | { readonly kind: 'readonly'; readonly settings: FileStorageSettings; readonly path: string }
 
+/** Whether a value is what `FileStorage.share` has made, after it came through a message. */
+export function isFileHandle(value: unknown): value is FileHandle {
+  const handle = value as Partial<FileHandle> | null
+  if (typeof handle !== 'object' || handle === null) return false
+  return (handle.kind === 'writable' && 'doorbell' in handle) || (handle.kind === 'readonly' && 'path' in handle)
+}
+
 /** What differs between the ways to have a file storage open. */
 export interface FileBackend {
   readonly path: string
@@ -35,10 +42,12 @@ export interface FileBackend {
   readonly recovery: RecoveryReport
   readonly temporary: boolean
   readonly view: JournalView
+  /** For the threads of the pool. */
+  readonly shared: SharedJournal
   /** Sees to it that the view's state is the newest. */
   refresh(): void
   commit(request: CommitRequest): Promise<CommitResult>
-  share(): FileStorageHandle
+  share(): FileHandle
   /** Waits for the commits under way, then lets go of everything. Snapshots keep the file open until they are released. */
   close(): Promise<void>
 }
@@ -50,6 +59,7 @@ export class OwnerBackend implements FileBackend {
   readonly recovery: RecoveryReport
   readonly temporary: boolean
   readonly view: JournalView
+  readonly shared: SharedJournal
   readonly #settings: FileStorageSettings
   readonly #thread: CoordinatorThread
   readonly #place: Place
@@ -60,6 +70,7 @@ export class OwnerBackend implements FileBackend {
     this.temporary = place.temporary
     this.serializer = thread.shared.header.serializer
     this.recovery = thread.recovery
+    this.shared = thread.shared
     this.view = JournalView.attach(nodeFileSystem, thread.shared, settings.blockCacheBytes)
     this.#settings = settings
     this.#thread = thread
@@ -72,7 +83,7 @@ export class OwnerBackend implements FileBackend {
     settings: FileStorageSettings,
     startWorker: CoordinatorStarter | undefined,
   ): Promise<OwnerBackend> {
-    const place = path === undefined ? await Place.temporary() : new Place(path, false)
+    const place = path === undefined ? await Place.temporary() : new Place(canonicalPath(path), false)
     try {
       return await OwnerBackend.#openAt(place, settings, startWorker)
     } catch (error) {
@@ -111,7 +122,7 @@ export class OwnerBackend implements FileBackend {
     return this.#thread.client.commit(request)
   }
 
-  share(): FileStorageHandle {
+  share(): FileHandle {
     const { shared, recovery, doorbell } = this.#thread
     return { kind: 'writable', settings: this.#settings, shared, recovery, doorbell, port: this.#thread.connect() }
   }
@@ -134,10 +145,12 @@ export class AttachedBackend implements FileBackend {
   readonly recovery: RecoveryReport
   readonly temporary = false
   readonly view: JournalView
+  readonly shared: SharedJournal
   readonly #client: CoordinatorClient
 
-  constructor({ shared, recovery, doorbell, port, settings }: Extract<FileStorageHandle, { kind: 'writable' }>) {
+  constructor({ shared, recovery, doorbell, port, settings }: Extract<FileHandle, { kind: 'writable' }>) {
     this.path = shared.path
+    this.shared = shared
     this.serializer = shared.header.serializer
     this.recovery = recovery
     this.view = JournalView.attach(nodeFileSystem, shared, settings.blockCacheBytes)
@@ -150,7 +163,7 @@ export class AttachedBackend implements FileBackend {
     return this.#client.commit(request)
   }
 
-  share(): FileStorageHandle {
+  share(): FileHandle {
     throw new PerdureError('PERDURE_UNSUPPORTED', 'Only the handle that opened the file can share it with threads.')
   }
 
@@ -168,14 +181,17 @@ export class ReadonlyBackend implements FileBackend {
   readonly recovery: RecoveryReport
   readonly temporary = false
   readonly view: JournalView
+  readonly shared: SharedJournal
   readonly #settings: FileStorageSettings
   readonly #follower: JournalFollower
 
-  constructor(path: string, settings: FileStorageSettings) {
+  constructor(location: string, settings: FileStorageSettings) {
+    const path = canonicalPath(location)
     this.path = path
     this.#settings = settings
     this.#follower = new JournalFollower(nodeFileSystem, path, settings.loadIndex, settings.blockCacheBytes)
     this.view = this.#follower.view
+    this.shared = this.#follower.shared
     this.serializer = this.#follower.header.serializer
     this.recovery = this.#follower.recovery
     try {
@@ -194,7 +210,7 @@ export class ReadonlyBackend implements FileBackend {
     throw new PerdureError('PERDURE_READONLY', `${this.path} was opened readonly. Open it without { readonly: true }.`)
   }
 
-  share(): FileStorageHandle {
+  share(): FileHandle {
     return { kind: 'readonly', settings: this.#settings, path: this.path }
   }
 
@@ -226,15 +242,24 @@ class Place {
   }
 }
 
+/** The real path, so that the sidecar files are the same whatever link the database is opened by. */
+function canonicalPath(path: string): string {
+  try {
+    return nodeFileSystem.exists(path) ? realpathSync(path) : join(realpathSync(dirname(resolve(path))), basename(path))
+  } catch {
+    return resolve(path) // What is wrong with it shows when it is opened.
+  }
+}
+
 function missing(path: string): PerdureError {
   return new PerdureError('PERDURE_NOT_FOUND', `There is no database at ${path}.`, { details: { path } })
 }
 
-function checkSerializer(path: string, actual: string, wanted: string | undefined): void {
-  if (wanted === undefined || wanted === actual) return
+function checkSerializer(path: string, stored: string, asked: string | undefined): void {
+  if (asked === undefined || asked === stored) return
   throw new PerdureError(
     'PERDURE_SERIALIZER',
-    `${path} was created with the serializer "${actual}" and cannot be opened with "${wanted}".`,
-    { details: { path, actual, wanted } },
+    `${path} was created with the serializer "${stored}" and cannot be opened with "${asked}".`,
+    { details: { path, stored, asked } },
   )
 }

@@ -15,15 +15,14 @@ import type {
 import { MAX_NOTE_BYTES } from '../journal/format.js'
 import type { RecoveryReport } from '../journal/recovery.js'
 import type { CoordinatorStarter } from '../workers/coordinator-thread.js'
-import {
-  AttachedBackend,
-  type FileBackend,
-  type FileStorageHandle,
-  OwnerBackend,
-  ReadonlyBackend,
-} from './file-backend.js'
+import { WorkerPool } from '../workers/pool.js'
+import { verifyJournal } from '../workers/verify.js'
+import { AttachedBackend, type FileBackend, type FileHandle, OwnerBackend, ReadonlyBackend } from './file-backend.js'
 import { checkFileOptions, type FileStorageOptions } from './file-options.js'
 import { FileSnapshot, type HandleState } from './file-snapshot.js'
+
+export { type FileHandle, isFileHandle } from './file-backend.js'
+export type { FileStorageOptions } from './file-options.js'
 
 /**
  * A storage in one file: a journal of transactions, with the index to it in shared memory. See docs/file-format.md.
@@ -41,6 +40,7 @@ export class FileStorage implements Storage {
 
   readonly #backend: FileBackend
   readonly #handle: HandleState = { closed: false, loads: 0 }
+  #pool: WorkerPool | undefined
   #closing: Promise<void> | undefined
 
   private constructor(backend: FileBackend) {
@@ -75,13 +75,13 @@ export class FileStorage implements Storage {
   }
 
   /** Opens, in another thread of the process, a storage that was {@link share}d. */
-  static attach(handle: FileStorageHandle): FileStorage {
+  static attach(handle: FileHandle): FileStorage {
     const readonly = handle.kind === 'readonly'
     return new FileStorage(readonly ? new ReadonlyBackend(handle.path, handle.settings) : new AttachedBackend(handle))
   }
 
   /** A handle for one other thread, to be sent to it with the transfer list. */
-  share(): { handle: FileStorageHandle; transferList: MessagePort[] } {
+  share(): { handle: FileHandle; transferList: MessagePort[] } {
     this.#assertOpen()
     const handle = this.#backend.share()
     return { handle, transferList: handle.kind === 'writable' ? [handle.port] : [] }
@@ -129,9 +129,27 @@ export class FileStorage implements Storage {
     throw new PerdureError('PERDURE_UNSUPPORTED', 'A FileStorage cannot be packed yet.')
   }
 
-  async verify(_options: VerifyOptions = {}): Promise<VerifyReport> {
+  async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.#assertOpen()
-    throw new PerdureError('PERDURE_UNSUPPORTED', 'A FileStorage cannot be verified yet.')
+    options.signal?.throwIfAborted()
+    const snapshot = this.snapshot()
+    const { view, shared } = this.#backend
+    this.#pool ??= new WorkerPool()
+    try {
+      return await verifyJournal(
+        this.#pool,
+        {
+          shared,
+          tid: snapshot.tid,
+          nextOid: view.state.get('nextOid'),
+          objects: view.state.get('objects'),
+          bytes: view.state.get('end'),
+        },
+        options,
+      )
+    } finally {
+      snapshot.release()
+    }
   }
 
   statistics(): StorageStatistics {
@@ -159,6 +177,7 @@ export class FileStorage implements Storage {
 
   async #close(): Promise<void> {
     try {
+      await this.#pool?.close()
       await this.#backend.close()
     } finally {
       this.#handle.closed = true
@@ -172,7 +191,7 @@ export class FileStorage implements Storage {
 }
 
 function capabilitiesOf(backend: FileBackend): ReadonlySet<Capability> {
-  const capabilities = new Set<Capability>(['durable', 'readers'])
+  const capabilities = new Set<Capability>(['durable', 'readers', 'verify'])
   if (!backend.temporary) capabilities.add('persistent')
   if (!(backend instanceof AttachedBackend)) capabilities.add('threads')
   return capabilities

@@ -14,11 +14,15 @@ import type { SharedJournal } from '../journal/shared-journal.js'
 import { TransactionImage } from '../journal/transaction.js'
 import { WatermarkWriter } from '../journal/watermark.js'
 import { JournalWriter } from '../journal/writer.js'
+import { type Accepted, CommitBatch } from './commit-batch.js'
 import { EndRing } from './end-ring.js'
 import type { CommitOutcome, CoordinatorSettings } from './messages.js'
 
 /** The coordinator reads only to validate old snapshots and to name conflicts, so it needs little cache. */
 const READER_CACHE_BYTES = 256 * 1024
+
+/** Objects may be given oids that were not allocated, as long as they are not further ahead than this. */
+const STRAY_OIDS = 2 ** 20
 
 /** One transaction that waits for its outcome. */
 export interface PendingCommit {
@@ -27,19 +31,6 @@ export interface PendingCommit {
   readonly image: Uint8Array<ArrayBuffer> | undefined
   /** Called once, after the outcome is final and visible to all. */
   readonly answer: (outcome: CommitOutcome) => void
-}
-
-/** A transaction of the batch in work that has passed validation. */
-interface Accepted {
-  readonly image: TransactionImage
-  readonly position: number
-  readonly tid: Tid
-}
-
-/** A version that is validated but not yet written. */
-interface Unwritten extends Accepted {
-  /** Of the record in the image. */
-  readonly offset: number
 }
 
 /**
@@ -108,7 +99,7 @@ export class CoordinatorLoop {
   /** Returns why nothing of the batch has been stored, if that is so. */
   #run(batch: readonly PendingCommit[]): PerdureError | undefined {
     const accepted: Accepted[] = []
-    const outcomes = new Batch(this.#state.tid, this.#writer.end, accepted)
+    const outcomes = new CommitBatch(this.#state.tid, this.#writer.end, accepted)
     const results = batch.map((commit) => this.#validate(commit, outcomes))
     try {
       this.#store(accepted)
@@ -124,7 +115,7 @@ export class CoordinatorLoop {
     return undefined
   }
 
-  #validate(commit: PendingCommit, batch: Batch): CommitOutcome {
+  #validate(commit: PendingCommit, batch: CommitBatch): CommitOutcome {
     try {
       const { base, reads } = commit
       if (base > batch.tid) {
@@ -140,7 +131,12 @@ export class CoordinatorLoop {
     }
   }
 
-  #findConflicts(base: Tid, reads: readonly Oid[], image: TransactionImage | undefined, batch: Batch): Conflict[] {
+  #findConflicts(
+    base: Tid,
+    reads: readonly Oid[],
+    image: TransactionImage | undefined,
+    batch: CommitBatch,
+  ): Conflict[] {
     if (base === batch.tid) return []
     const boundary = this.#ends.get(base)
     const changed = new Set<Oid>()
@@ -159,7 +155,7 @@ export class CoordinatorLoop {
     return boundary === undefined ? this.#reader.tidAt(oid, offset) > base : offset >= boundary
   }
 
-  #conflict(oid: Oid, batch: Batch): Conflict {
+  #conflict(oid: Oid, batch: CommitBatch): Conflict {
     const unwritten = batch.find(oid)
     if (unwritten !== undefined) {
       return { oid, className: className(unwritten.image.dataAt(unwritten.offset)), tid: unwritten.tid }
@@ -168,13 +164,14 @@ export class CoordinatorLoop {
     return { oid, className: record === undefined ? '' : className(record.data), tid: record?.tid ?? this.#state.tid }
   }
 
-  #accept(image: TransactionImage, batch: Batch): Tid {
+  #accept(image: TransactionImage, batch: CommitBatch): Tid {
     const { index } = this.#journal
     let nextOid = batch.nextOid(this.#state.nextOid)
     image.forEachRecord((oid) => {
       if (oid >= nextOid) nextOid = oid + 1
     })
-    // Before anything is accepted, so that an oid beyond all limits refuses this transaction only.
+    // Before anything is accepted, so that an impossible oid refuses this transaction only.
+    this.#checkOid(nextOid - 1)
     index.grow(nextOid)
     const stamp = {
       position: batch.end,
@@ -187,6 +184,17 @@ export class CoordinatorLoop {
     image.stamp(stamp, (oid) => batch.offsetOf(oid) ?? index.get(oid))
     batch.add(image, nextOid)
     return stamp.tid
+  }
+
+  /** The index is an array: one stray oid would make it, and each checkpoint, as large as that. */
+  #checkOid(oid: Oid): void {
+    const allocated = this.#published.get('nextOid')
+    if (oid < allocated + STRAY_OIDS) return
+    throw new PerdureError(
+      'PERDURE_ARGUMENT',
+      `Oid ${oid} has never been allocated: the next one is ${allocated}. Get oids from allocateOids().`,
+      { details: { oid } },
+    )
   }
 
   #store(accepted: readonly Accepted[]): void {
@@ -340,61 +348,6 @@ export class CoordinatorLoop {
       throw error
     }
     this.#watermark.close(this.#state.end)
-  }
-}
-
-/** What has been accepted of the batch in work, and would hold if it were stored. */
-class Batch {
-  tid: Tid
-  end: number
-  readonly #accepted: Accepted[]
-  readonly #versions = new Map<Oid, Unwritten>()
-  #known = 0
-  #nextOid = 0
-  #now = 0
-
-  constructor(tid: Tid, end: number, accepted: Accepted[]) {
-    this.tid = tid
-    this.end = end
-    this.#accepted = accepted
-  }
-
-  /** The newest version of `oid` in this batch. */
-  find(oid: Oid): Unwritten | undefined {
-    if (this.#known < this.#accepted.length) this.#learn()
-    return this.#versions.get(oid)
-  }
-
-  /** Only when somebody asks, because a large transaction is mostly alone in its batch. */
-  #learn(): void {
-    for (const accepted of this.#accepted.slice(this.#known)) {
-      accepted.image.forEachRecord((oid, offset) => this.#versions.set(oid, { ...accepted, offset }))
-    }
-    this.#known = this.#accepted.length
-  }
-
-  /** Where in the file it will stand. */
-  offsetOf(oid: Oid): number | undefined {
-    if (this.#accepted.length === 0) return undefined
-    const version = this.find(oid)
-    return version === undefined ? undefined : version.position + version.offset
-  }
-
-  add(image: TransactionImage, nextOid: Oid): void {
-    this.tid++
-    this.#accepted.push({ image, position: this.end, tid: this.tid })
-    this.end += image.bytes.length
-    this.#nextOid = nextOid
-  }
-
-  nextOid(before: Oid): Oid {
-    return Math.max(before, this.#nextOid)
-  }
-
-  /** One time for the whole batch, and never before that of an earlier one. */
-  now(before: number): number {
-    if (this.#now === 0) this.#now = Math.max(before, Date.now())
-    return this.#now
   }
 }
 

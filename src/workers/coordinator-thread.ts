@@ -33,7 +33,9 @@ export class CoordinatorThread {
     this.recovery = ready.recovery
     this.#ended = new Promise((resolve) => {
       worker.on('message', (event: CoordinatorEvent) => {
-        if (event.type === 'closed' && event.error !== undefined) this.#closeError = unpackError(event.error)
+        if (event.type !== 'closed') return
+        if (event.error !== undefined) this.#closeError = unpackError(event.error)
+        this.client.disconnect()
       })
       worker.on('error', (error) => this.#fail(error))
       worker.on('exit', () => {
@@ -89,7 +91,6 @@ export class CoordinatorThread {
     this.#worker.ref()
     this.client.send({ type: 'close' })
     await this.#ended
-    this.client.disconnect()
     if (this.#closeError !== undefined) throw this.#closeError
   }
 }

@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { msgpack } from '../../src/serializers/msgpack.js'
 import { FileStorage } from '../../src/storages/file.js'
 import { runModel } from '../../src/testing/storage-model.js'
 import { storageSuite } from '../../src/testing/storage-suite.js'
@@ -20,12 +21,13 @@ async function removeFiles(): Promise<void> {
 
 storageSuite({
   name: 'FileStorage',
-  capabilities: ['persistent', 'durable', 'threads', 'readers'],
+  capabilities: ['persistent', 'durable', 'threads', 'readers', 'verify'],
   create: ({ serializer }) => FileStorage.open(newPath(), { serializer }),
   reopen: (closed) => FileStorage.open(closed.location),
   share: async (open) => FileStorage.attach((open as FileStorage).share().handle),
   openReadonly: (open) => FileStorage.open(open.location, { readonly: true }),
   cleanup: removeFiles,
+  states: { sound: Uint8Array.from(msgpack.encode({}, { position: () => 0 })), undecodable: Uint8Array.of(0xc1) },
 })
 
 describe('FileStorage', () => {
@@ -34,14 +36,15 @@ describe('FileStorage', () => {
   it('agrees with the model on every program', async () => {
     await fc.assert(
       fc.asyncProperty(modelProgram, async (program) => {
-        const storage = await FileStorage.open(newPath(), { durability: 'os' })
+        let storage = await FileStorage.open(newPath(), { durability: 'os' })
         await runModel(
           storage,
           program.filter((command) => command.kind !== 'pack'),
+          { reopen: async (closed) => (storage = await FileStorage.open(closed.location, { durability: 'os' })) },
         )
         await storage.close()
       }),
-      { numRuns: 20 },
+      { numRuns: 8 },
     )
   })
 })

@@ -97,6 +97,25 @@ describe('Connection', () => {
       expect(node(two, 'a').value).to.equal(12)
     })
 
+    it('keeps what it is storing in memory, however small the cache', async () => {
+      one.cacheSize = 1
+      const a = node(one, 'a')
+      a.value = 10
+      const committed = one.commit()
+      expect(node(one, 'b').value).to.equal(2)
+      expect(a.value).to.equal(10)
+      await committed
+      expect(a.value).to.equal(10)
+      two.abort()
+      node(two, 'a').value = 5
+      a.value = 11
+      await two.commit()
+      const refused = one.commit()
+      expect(node(one, 'b').value).to.equal(2)
+      await failure('PERDURE_CONFLICT', () => refused)
+      expect(a.value, 'changes are still there').to.equal(11)
+    })
+
     it('stores nothing when something cannot be stored, and goes on when that is mended', async () => {
       const fresh = new Node(5)
       one.root['fresh'] = fresh
@@ -206,6 +225,30 @@ describe('Connection', () => {
       await failure('PERDURE_CONFLICT', () => two.commit())
     })
 
+    it('refuses a commit that found an object missing which was stored meanwhile', async () => {
+      const missing = (oidOf(node(one, 'b')) as number) + 1
+      expect(two.get(missing)).to.equal(undefined)
+      node(two, 'a').value = 3
+      one.root['c'] = new Node(3)
+      await one.commit()
+      expect(oidOf(node(one, 'c'))).to.equal(missing)
+      await failure('PERDURE_CONFLICT', () => two.commit())
+      expect([-1, 0.5, Number.NaN, 2 ** 53].map((oid) => two.get(oid))).to.deep.equal(new Array(4).fill(undefined))
+    })
+
+    it('keeps what it committed even if the storage does not know what others changed', async () => {
+      const { list } = Object.assign(node(one, 'a'), { list: [1] })
+      node(two, 'b').value = 20
+      await two.commit()
+      db.storage.changes = () => undefined
+      await one.commit()
+      list.push(2)
+      expect(node(one, 'b').value).to.equal(20)
+      await one.commit()
+      two.abort()
+      expect(node(two, 'a')).to.deep.include({ list: [1, 2] })
+    })
+
     it('allows write skew, and only that, under snapshot isolation', async () => {
       const loose = await db.connect({ isolation: 'snapshot' })
       node(one, 'a').value = node(one, 'b').value + 10
@@ -268,6 +311,28 @@ describe('Connection', () => {
       })
     })
 
+    it('ends a crawl in the middle of what it loaded ahead, too', async () => {
+      const crawl = two.crawl()
+      for (let i = 0; i < 2; i++) await crawl.next()
+      node(one, 'b').value = 20
+      await one.commit()
+      two.abort()
+      expect(two.root).to.be.instanceOf(Object)
+      await failure('PERDURE_STALE', () => crawl.next())
+      expect(node(two, 'b').value).to.equal(20)
+    })
+
+    it('drops what was prefetched in a transaction that has ended', async () => {
+      const a = node(two, 'a')
+      node(one, 'a').value = 10
+      await one.commit()
+      const prefetched = two.prefetch([a])
+      two.abort()
+      expect(node(two, 'b').value).to.equal(2)
+      expect(await prefetched).to.equal(0)
+      expect(a.value).to.equal(10)
+    })
+
     it('finds instances of a class and of its subclasses', async () => {
       const leaves: number[] = []
       for await (const leaf of two.instancesOf(Leaf)) leaves.push(leaf.value)
@@ -300,6 +365,18 @@ describe('Connection', () => {
     })
   })
 
+  describe('options', () => {
+    it('are checked, since a misspelled isolation would be a weaker one', async () => {
+      for (const isolation of ['serialisable', ''] as never[]) {
+        await failure('PERDURE_ARGUMENT', () => db.connect({ isolation }))
+      }
+      for (const cacheSize of [0, -1, 1.5, Number.NaN]) {
+        await failure('PERDURE_ARGUMENT', () => db.connect({ cacheSize }))
+        await failure('PERDURE_ARGUMENT', () => Object.assign(one, { cacheSize }))
+      }
+    })
+  })
+
   describe('readonly', () => {
     it('refuses changes', async () => {
       const reader = await db.connect({ readonly: true })
@@ -317,7 +394,7 @@ describe('Connection', () => {
       a.value = 9
       await one.close()
       await one.close()
-      await failure('PERDURE_CLOSED', () => one.root)
+      expect(() => one.root).to.throw('has been closed')
       await failure('PERDURE_CLOSED', () => a.value)
       await failure('PERDURE_CLOSED', () => one.commit())
       await failure('PERDURE_CLOSED', () => one.abort())

@@ -45,6 +45,34 @@ describe('Database', () => {
     expect(await db.view((root) => counter(root).count)).to.equal(0)
   })
 
+  it('begins anew each time, whatever was done with an object that got out', async () => {
+    const out = await db.transact(counter)
+    await db.view((_root, connection) => connection.close())
+    expect(out.count).to.equal(0)
+    const other = await db.connect()
+    counter(other.root).count = 1
+    await other.commit()
+    expect(await db.transact((root) => counter(root).count)).to.equal(1)
+    out.count = 99
+    await db.transact((root) => {
+      root['more'] = true
+    })
+    expect(await db.view((root) => counter(root).count)).to.equal(1)
+  })
+
+  it('throws what the function threw even if that left a commit under way', async () => {
+    const mine = new Error('mine')
+    const caught = await db
+      .transact((root, connection) => {
+        counter(root).count = 5
+        void connection.commit()
+        throw mine
+      })
+      .catch((error: unknown) => error)
+    expect(caught).to.equal(mine)
+    expect(await db.transact((root) => counter(root).count)).to.equal(5)
+  })
+
   it('runs again after a conflict, so that no update is lost', async () => {
     let runs = 0
     await Promise.all(

@@ -203,6 +203,24 @@ describe('Persistent', () => {
     await failure('PERDURE_ARGUMENT', () => noteChange({}))
   })
 
+  it('stores bytes edited in place even if their object left the cache before noteChange', async () => {
+    const ada = connection.root['ada'] as Account & { photo: Uint8Array }
+    Object.assign(ada, { photo: new Uint8Array(3) })
+    connection.root['ben'] = new Account()
+    await connection.commit()
+    await using small = await db.connect({ cacheSize: 1 })
+    const again = small.root['ada'] as typeof ada
+    const { photo } = again
+    expect((small.root['ben'] as Account).balance).to.equal(0)
+    // A WeakRef keeps its target until the end of the job in which it was made.
+    await new Promise(setImmediate)
+    globalThis.gc?.()
+    photo[0] = 9
+    noteChange(again)
+    await small.commit()
+    expect([...((await reloaded()) as typeof ada).photo]).to.deep.equal([9, 0, 0])
+  })
+
   it('tells persistent objects from others without loading them', async () => {
     const other = await db.connect()
     const ada = other.root['ada'] as Account

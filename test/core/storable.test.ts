@@ -51,6 +51,9 @@ describe('what cannot be stored', () => {
       },
       'root.thing.any',
     ],
+    ['an instance of a subclass of Array', new (class List extends Array {})(), 'root.thing.any'],
+    ['an instance of a subclass of Map', new (class Table extends Map {})(), 'root.thing.any'],
+    ['an object with too many properties', { many: { ...new Array(1_000_001).fill(0) } }, 'root.thing.any.many'],
     ['too deep a nesting', deep(600), 'root.thing.any[0][0]'],
   ]
 
@@ -67,6 +70,21 @@ describe('what cannot be stored', () => {
     })
   }
 
+  it('is named at once however far it is from the root, and however deep it is', async () => {
+    await using connection = await db.connect()
+    const first = new Thing()
+    let last = first
+    for (let i = 0; i < 20_000; i++) {
+      last.any = new Thing()
+      last = last.any as Thing
+    }
+    last.any = deep(50_000)
+    connection.root['thing'] = first
+    const error = await failure('PERDURE_UNSTORABLE', () => connection.commit())
+    expect(error.message).to.match(/^Cannot store root\.thing\.any\.any.* \.\.\. (\[0\])+: it is nested more/)
+    expect(error.message.length).to.be.lessThan(400)
+  })
+
   it('is named from the class when it cannot be reached from the root', async () => {
     const connection = await db.connect()
     const thing = connection.root['thing'] as Thing
@@ -74,6 +92,19 @@ describe('what cannot be stored', () => {
     thing.any = () => 1
     const error = await failure('PERDURE_UNSTORABLE', () => connection.commit())
     expect(error.message).to.match(/Thing\(\d+\)\.any/)
+  })
+
+  it('does not include an array that is almost empty, however long', async () => {
+    await db.transact((root) => {
+      const long: unknown[] = []
+      long[4_000_000_000] = 'far'
+      ;(root['thing'] as Thing).any = long
+    })
+    await db.view((root) => {
+      const long = (root['thing'] as Thing).any as unknown[]
+      expect(long.length).to.equal(4_000_000_001)
+      expect(long[4_000_000_000]).to.equal('far')
+    })
   })
 
   it('does not include anything of the list in the serializer contract', async () => {

@@ -209,6 +209,107 @@ describe('containers inside a state', () => {
     expect([...(await reloaded('other')).list]).to.deep.equal(['x', 'y'])
   })
 
+  it('notices changes in a container after it was moved to another object', async () => {
+    const other = connection.root['other'] as Box
+    const { list } = box
+    other.list = list
+    box.list = []
+    await connection.commit()
+    list.push('moved')
+    await connection.commit()
+    expect([...other.list]).to.deep.equal(['moved'])
+    expect([...(await reloaded('other')).list]).to.deep.equal(['moved'])
+    expect([...(await reloaded('box')).list]).to.deep.equal([])
+  })
+
+  it('marks both objects when they share a container, even if one was evicted', async () => {
+    const other = connection.root['other'] as Box
+    other.list = box.list
+    await connection.commit()
+    connection.cacheSize = 1
+    expect(other.list).to.equal(box.list)
+    const { list } = other
+    list.push('y')
+    await connection.commit()
+    expect([...(await reloaded('box')).list]).to.deep.equal(['y'])
+    expect([...(await reloaded('other')).list]).to.deep.equal(['y'])
+  })
+
+  it('are copied when they are put into an object of another connection', async () => {
+    const second = await db.connect()
+    const other = second.root['other'] as Box
+    box.list.push([1])
+    await connection.commit()
+    other.list = box.list
+    await second.commit()
+    ;(box.list[0] as number[]).push(2)
+    expect(other.list).to.deep.equal([[1]])
+    expect(second.statistics.changed).to.equal(0)
+  })
+
+  it('are refused if they hold objects of another connection, met or not', async () => {
+    box.list.push(connection.root['other'])
+    await connection.commit()
+    const [second, third] = [await db.connect(), await db.connect()]
+    third.root['list'] = (second.root['box'] as Box).list
+    const error = await failure('PERDURE_FOREIGN_OBJECT', () => third.commit())
+    expect(error.message).to.include('root.list[0]')
+  })
+
+  it('cannot be put anywhere once their state has been replaced', async () => {
+    const { list, map } = box
+    await db.transact((root) => {
+      ;(root['box'] as Box).list.push('theirs')
+    })
+    connection.abort()
+    await failure('PERDURE_STALE', () => {
+      ;(connection.root['other'] as Box).list = list
+    })
+    box.list = [map]
+    await failure('PERDURE_STALE', () => connection.commit())
+  })
+
+  it('cannot be reached by an iteration that began before their state was replaced', async () => {
+    box.map.set('a', [1]).set('b', [2])
+    box.set.add(1).add(2)
+    await connection.commit()
+    const iterators = [box.map.entries(), box.map.values(), box.map.keys(), box.set.values()]
+    for (const iterator of iterators) iterator.next()
+    box.object['x'] = 1
+    connection.abort()
+    for (const iterator of iterators) await failure('PERDURE_STALE', () => iterator.next())
+  })
+
+  it('find persistent objects as keys in Maps and Sets that the user made', async () => {
+    const other = connection.root['other'] as Box
+    const [map, set] = [new Map([[other, 1]]), new Set([other])]
+    Object.assign(box, { map, set })
+    expect([box.map.has(other), box.map.get(other), box.set.has(other)]).to.deep.equal([true, 1, true])
+    box.map.set(other, 2)
+    box.set.add(other)
+    expect([box.map.size, box.set.size, map.get(other)]).to.deep.equal([1, 1, 2])
+    expect([box.map.delete(other), box.set.delete(other), map.size, set.size]).to.deep.equal([true, true, 0, 0])
+    map.set(other, 3)
+    await connection.commit()
+    expect([...(await reloaded()).map.values()]).to.deep.equal([3])
+  })
+
+  it('have the methods of newer Maps that change them', async () => {
+    interface NewMap {
+      getOrInsert(key: string, value: unknown): unknown
+      getOrInsertComputed(key: string, compute: (key: string) => unknown): unknown
+    }
+    const map = box.map as unknown as NewMap
+    expect(map.getOrInsert('a', 1)).to.equal(1)
+    expect(map.getOrInsert('a', 2)).to.equal(1)
+    expect(map.getOrInsertComputed('b', (key) => key + key)).to.equal('bb')
+    await connection.commit()
+    expect([...(await reloaded()).map]).to.deep.equal([
+      ['a', 1],
+      ['b', 'bb'],
+    ])
+  })
+
   it('stores cycles and sharing inside one state', async () => {
     const shared = { name: 'shared' }
     const cyclic: Record<string, unknown> = { a: shared, b: shared }

@@ -1,0 +1,103 @@
+import { Account, AccountIds } from '../../dist/bench/accounts.js'
+import { oidOf, open } from '../../dist/src/index.js'
+import { accountFields } from '../records.mjs'
+
+export const SYNCED = {
+  fsync: 'commit resolves after fdatasync (durability fsync); concurrent commits share one',
+  os: 'not synced; written to the operating system (durability os)',
+}
+
+/** @param durability `fsync` or `os` */
+export async function openStore(path, { durability = 'fsync' } = {}) {
+  return new PerdureStore(await open(path, { classes: [Account, AccountIds], durability }))
+}
+
+class PerdureStore {
+  #db
+
+  constructor(db) {
+    this.#db = db
+  }
+
+  /**
+   * Stores a list of `count` accounts, each referring to the next one.
+   *
+   * @param batch accounts a transaction; one transaction unless given
+   */
+  async create(count, batch = count) {
+    const connection = await this.#db.connect()
+    let next
+    for (let i = count - 1; i >= 0; i--) {
+      next = Object.assign(new Account(), accountFields(i), { next })
+      if (i % batch === 0) {
+        connection.root.set('first', next)
+        await connection.commit()
+      }
+    }
+    await connection.close()
+  }
+
+  /** Keeps the oids of all accounts, for what reads by id. Apart from `create`, since the others choose their ids. */
+  async keepIds() {
+    await this.#db.transact((root) => {
+      const oids = []
+      for (let account = root.get('first'); account !== undefined; account = account.next) oids.push(oidOf(account))
+      root.set('ids', Object.assign(new AccountIds(), { oids: Float64Array.from(oids) }))
+    })
+  }
+
+  /** Follows the references through all accounts on a new connection, and adds up the balances. */
+  async sumByReference() {
+    const connection = await this.#db.connect()
+    let total = 0
+    for (let account = connection.root.get('first'); account !== undefined; account = account.next)
+      total += account.balance
+    await connection.close()
+    return total
+  }
+
+  /** A function that adds up the balances of the accounts with these ids, on a new connection. */
+  async sumById(ids) {
+    const connection = await this.#db.connect()
+    const oids = connection.root.get('ids').oids
+    const wanted = ids.map((id) => oids[id])
+    return () => {
+      let total = 0
+      for (const oid of wanted) total += connection.get(oid).balance
+      return total
+    }
+  }
+
+  /** `count` accounts, loaded, in an array. */
+  async load(count) {
+    const connection = await this.#db.connect({ cacheSize: count + 100 })
+    const oids = connection.root.get('ids').oids
+    return { connection, accounts: Array.from(oids, (oid) => touch(connection.get(oid))) }
+  }
+
+  /** Functions that each change another account and commit, on a connection of its own, which is opened here. */
+  async committers(count) {
+    const committers = []
+    for (let i = 0; i < count; i++) {
+      const connection = await this.#db.connect()
+      const account = connection.get(connection.root.get('ids').oids[i])
+      // The first change ends the transaction that read the root: it is not to be validated each time.
+      account.balance++
+      await connection.commit()
+      committers.push(() => {
+        account.balance++
+        return connection.commit()
+      })
+    }
+    return committers
+  }
+
+  async close() {
+    await this.#db.close()
+  }
+}
+
+function touch(account) {
+  if (account.balance < 0) throw new Error('A balance is negative.')
+  return account
+}

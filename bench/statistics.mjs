@@ -1,0 +1,12 @@
+/** How long `work` takes, in seconds. */
+export async function secondsOf(work) {
+  const startedAtMs = performance.now()
+  await work()
+  return (performance.now() - startedAtMs) / 1000
+}
+
+export function median(numbers) {
+  const sorted = numbers.toSorted((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}

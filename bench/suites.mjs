@@ -1,0 +1,25 @@
+import { concurrent, sequential, unsynced } from './suites/commit.mjs'
+import { create } from './suites/create.mjs'
+import { fieldRead } from './suites/field-read.mjs'
+import { memory } from './suites/memory.mjs'
+import { opening } from './suites/open.mjs'
+import { get, traverse } from './suites/read.mjs'
+
+/**
+ * By name. Each has a `title`, a `unit`, the `peers` it measures, and
+ * - `durability` of its commits, where they are what it measures
+ * - `sizes`, if a peer is measured with several numbers of objects
+ * - `needs`: what its database holds beforehand, and whether other suites read the same one; undefined: nothing
+ * - `measure`, which gives one figure, and runs in a process of its own
+ */
+export const SUITES = {
+  create,
+  traverse,
+  get,
+  'field-read': fieldRead,
+  sequential,
+  concurrent,
+  unsynced,
+  open: opening,
+  memory,
+}

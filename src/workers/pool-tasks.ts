@@ -1,0 +1,20 @@
+import { packError } from '../core/errors.js'
+import type { TaskResult } from './pool.js'
+import { checkReferences as checkReferencesNow, surveyObjects as surveyObjectsNow } from './verify-task.js'
+
+/*
+ * The entry of the pool's threads: one exported function for each kind of task.
+ */
+
+function task<Input, T>(work: (input: Input) => T | Promise<T>): (input: Input) => Promise<TaskResult<T>> {
+  return async (input) => {
+    try {
+      return { value: await work(input) }
+    } catch (error) {
+      return { error: packError(error) }
+    }
+  }
+}
+
+export const surveyObjects = task(surveyObjectsNow)
+export const checkReferences = task(checkReferencesNow)

@@ -1,0 +1,53 @@
+import { availableParallelism } from 'node:os'
+import type { Piscina } from 'piscina'
+import { type PackedError, PerdureError, unpackError } from '../core/errors.js'
+
+/** What every task answers: errors as data, because a structured clone loses their class and code. */
+export type TaskResult<T> = { readonly value: T } | { readonly error: PackedError }
+
+/** The threads for bulk work. They are started when there is some, and end by themselves when there is none. */
+export class WorkerPool {
+  #piscina: Promise<Piscina> | undefined
+
+  /** How many tasks it makes sense to have under way. */
+  readonly size = availableParallelism()
+
+  /**
+   * Runs one exported function of pool-tasks.ts in some thread.
+   *
+   * @throws PerdureError what the task has thrown; `PERDURE_THREAD` if its thread has died
+   */
+  async run<Task, T>(name: string, task: Task): Promise<T> {
+    this.#piscina ??= this.#start()
+    const result = await this.#answer<T>(await this.#piscina, name, task)
+    if ('error' in result) throw unpackError(result.error)
+    return result.value
+  }
+
+  async #start(): Promise<Piscina> {
+    // Loaded only when it is needed: most processes never need it.
+    const { Piscina } = await import('piscina')
+    return new Piscina({
+      filename: new URL('./pool-tasks.js', import.meta.url).href,
+      minThreads: 0,
+      maxThreads: this.size,
+      idleTimeout: 1000,
+    })
+  }
+
+  async #answer<T>(piscina: Piscina, name: string, task: unknown): Promise<TaskResult<T>> {
+    try {
+      return (await piscina.run(task, { name })) as TaskResult<T>
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      throw new PerdureError('PERDURE_THREAD', `A worker thread has died: ${reason}`, { cause })
+    }
+  }
+
+  /** Ends all threads. Tasks under way are rejected. */
+  async close(): Promise<void> {
+    const piscina = await this.#piscina
+    await piscina?.destroy()
+    this.#piscina = undefined
+  }
+}

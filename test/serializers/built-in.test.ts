@@ -1,0 +1,4 @@
+import { cbor, devalue, msgpack } from '../../src/serializers/index.js'
+import { serializerSuite } from '../../src/testing/serializer-suite.js'
+
+for (const serializer of [msgpack, cbor, devalue]) serializerSuite(serializer, { describe, it })
