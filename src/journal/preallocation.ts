@@ -1,6 +1,6 @@
 import type { OpenFile } from './journal-file.js'
 
-export const DEFAULT_PREALLOCATION_BYTES = 4 * 1024 * 1024
+const DEFAULT_PREALLOCATION_BYTES = 4 * 1024 * 1024
 
 /**
  * Keeps the file longer than what has been written, so that most commits do not change its size. A sync must then
@@ -13,7 +13,7 @@ export class Preallocation {
   /** Size of the file as far as it is known. */
   #size: number
 
-  constructor(file: OpenFile, size: number, chunkBytes: number) {
+  constructor(file: OpenFile, size: number, chunkBytes = DEFAULT_PREALLOCATION_BYTES) {
     this.#file = file
     this.#chunkBytes = chunkBytes
     this.#size = size

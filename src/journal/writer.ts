@@ -1,5 +1,5 @@
 import type { OpenFile } from './journal-file.js'
-import { DEFAULT_PREALLOCATION_BYTES, Preallocation } from './preallocation.js'
+import { Preallocation } from './preallocation.js'
 
 /**
  * Appends to the journal. It is the only thing that writes to the file while a storage is open, and it knows how
@@ -15,7 +15,7 @@ export class JournalWriter {
    * @param end where the journal ends, every byte before it being on the disk
    * @param preallocationBytes by which the file is made longer than what has been written
    */
-  constructor(file: OpenFile, end: number, preallocationBytes = DEFAULT_PREALLOCATION_BYTES) {
+  constructor(file: OpenFile, end: number, preallocationBytes?: number) {
     this.#file = file
     this.#preallocation = new Preallocation(file, file.size(), preallocationBytes)
     this.#end = end
