@@ -77,7 +77,7 @@ export function openForWriting(fileSystem: FileSystem, path: string, onRebuild: 
     // At each opening, because whoever created the file may have been killed, or have failed, before it could.
     fileSystem.syncDirectory(path)
     const size = file.size()
-    const base = chooseBase(fileSystem, file, header, size)
+    const base = chooseBase(fileSystem, file, header)
     const index = makeIndex(fileSystem, file, header, base, onRebuild)
     const durable = Math.max(base.durable, readWatermark(fileSystem, path, header))
     const result = replay({ journal: file, header, from: base.state, durable, limit: size, visit: indexer(index) })
@@ -117,17 +117,22 @@ export interface ReplayBase {
   readonly checkpoint: CheckpointFile | undefined
 }
 
-/** The checkpoint, if it can be trusted; else the beginning of the journal. */
-export function chooseBase(fileSystem: FileSystem, file: OpenFile, header: FileHeader, size: number): ReplayBase {
+/**
+ * The checkpoint, if it can be trusted; else the beginning of the journal.
+ *
+ * @throws CorruptionError if the checkpoint shows that the journal has lost what it had
+ */
+export function chooseBase(fileSystem: FileSystem, file: OpenFile, header: FileHeader): ReplayBase {
   const checkpoint = CheckpointFile.open(fileSystem, file.path, header.uuid)
   if (typeof checkpoint === 'string') return fromBeginning(checkpoint)
-  const use = checkpointUse(file, checkpoint, size)
-  if (use === 'used') {
-    const { required } = checkpoint.header
-    return { use, state: stateOfCheckpoint(checkpoint.header), durable: required, checkpoint }
+  let use: CheckpointUse | undefined
+  try {
+    use = checkpointUse(file, checkpoint)
+  } finally {
+    if (use !== 'used') checkpoint.close()
   }
-  checkpoint.close()
-  return fromBeginning(use)
+  if (use !== 'used') return fromBeginning(use)
+  return { use, state: stateOfCheckpoint(checkpoint.header), durable: checkpoint.header.required, checkpoint }
 }
 
 function fromBeginning(use: CheckpointUse): ReplayBase {

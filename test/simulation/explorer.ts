@@ -48,7 +48,7 @@ function noCounts(): ExplorerCounts {
     secondStates: 0,
     tornTails: 0,
     unacknowledged: 0,
-    checkpoints: { used: 0, missing: 0, damaged: 0, foreign: 0, 'newer-than-journal': 0 },
+    checkpoints: { used: 0, missing: 0, damaged: 0, foreign: 0 },
   }
 }
 
