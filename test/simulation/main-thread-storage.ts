@@ -67,6 +67,10 @@ export class MainThreadStorage {
     return outcomes
   }
 
+  get hasWork(): boolean {
+    return this.#loop.hasWork
+  }
+
   /** Does a bit of what the coordinator does between batches. */
   work(): void {
     if (this.#loop.hasWork) this.#loop.work()
