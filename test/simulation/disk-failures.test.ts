@@ -91,7 +91,7 @@ const BUGS: readonly Case[] = [
       find: /file\.sync\(\);\s*(?=const report)/,
       replace: '',
     },
-    finding: /which was never made/,
+    finding: /which was never made|transactions; only|after it only/,
   },
   {
     name: 'what recovery keeps is not written again',

@@ -54,6 +54,7 @@ export function runWithFailure(failure: Failure, engine: Engine = realEngine): F
     if (error instanceof Refused) checkRefusal(error, workload, operation)
     else demandNamed(error)
   }
+  disk.revive()
   for (const { image } of crashStates(disk, random, STATES_AFTER_FAILURE)) {
     checkState(image, workload.situation, random.fork())
   }

@@ -5,7 +5,7 @@ import { Explorer } from './explorer.js'
 import { engineWithBugs, type PlantedBug } from './planted-bug.js'
 
 /** Far fewer than the exploration of the real code looks at. */
-const MOST_STATES = 10_000
+const MOST_STATES = 20_000
 const SEED = 3
 
 const LOST =
@@ -63,6 +63,18 @@ const BUGS: readonly {
     name: 'the directory is not synced',
     bugs: [{ file: 'journal/journal.js', find: 'fileSystem.syncDirectory(path);', replace: '' }],
     finding: /The database is gone|After a second crash there are/,
+  },
+  {
+    name: 'the directory is synced only by the process that creates the database',
+    bugs: [
+      { file: 'journal/journal.js', find: 'fileSystem.syncDirectory(path);', replace: '' },
+      {
+        file: 'journal/journal.js',
+        find: 'fileSystem.rename(temporary, path);',
+        replace: 'fileSystem.rename(temporary, path); fileSystem.syncDirectory(path);',
+      },
+    ],
+    finding: /The database is gone/,
   },
   {
     name: 'a torn tail is not cut off',

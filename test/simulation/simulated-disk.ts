@@ -100,6 +100,9 @@ export class SimulatedDisk implements FileSystem {
   onFault: ((operation: Operation) => Fault | undefined) | undefined
 
   readonly #makeError: typeof fileError
+  #dead = false
+  /** How many more operations the program will make. */
+  #lifetime = Number.POSITIVE_INFINITY
 
   /** @param makeError of the same copy of the code that will use the disk, because errors are told apart by class */
   constructor(image: DiskImage = new Map(), makeError = fileError) {
@@ -147,6 +150,22 @@ export class SimulatedDisk implements FileSystem {
     })
   }
 
+  /** Whether the program that uses the disk has been killed: nothing it may still try has any effect. */
+  get dead(): boolean {
+    return this.#dead
+  }
+
+  /** Kills the program after so many operations; the system it runs on, and what it wrote, live on. */
+  killAfter(operations: number): void {
+    this.#lifetime = operations
+  }
+
+  /** Lets another program use the disk. */
+  revive(): void {
+    this.#dead = false
+    this.#lifetime = Number.POSITIVE_INFINITY
+  }
+
   /** What a program finds that is started after the last one was killed. */
   afterKill(): DiskImage {
     return contents(this.names, (inode) => inode.cache)
@@ -158,6 +177,8 @@ export class SimulatedDisk implements FileSystem {
   }
 
   perform(operation: Operation, effect: () => void, onFault: (fault: Fault) => void = () => {}): void {
+    this.#dead ||= this.#lifetime-- <= 0
+    if (this.#dead) throw new Error('The program has been killed.')
     const fault = this.onFault?.(operation)
     this.operations.push(operation)
     if (fault !== undefined) {

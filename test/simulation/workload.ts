@@ -32,7 +32,7 @@ export class Refused extends Error {
 /** A program that uses a database at random, on a simulated disk, and knows what it should hold. */
 export class Workload {
   readonly disk: SimulatedDisk
-  readonly oracle = new Oracle()
+  oracle = new Oracle()
   storage: MainThreadStorage | undefined
   readonly #random: Random
   readonly #engine: Engine
@@ -62,39 +62,69 @@ export class Workload {
   }
 
   /**
-   * @param onAnswers called after the answers to a batch of commits, and whenever a promise of the storage begins to hold
+   * @param onAnswers called after each step, when what it has promised must hold
    * @throws Refused
    */
   run(steps: number, onAnswers: () => void = () => {}): void {
-    this.open(onAnswers)
-    this.#commit([this.#request([0])], onAnswers)
-    for (let i = 0; i < steps; i++) {
-      this.#step()
+    if (this.#random.chance(0.5)) this.#killSoon()
+    for (let i = -1; i < steps; i++) {
+      this.#untilKilled(() => (this.storage === undefined ? this.#open() : this.#step()))
       onAnswers()
     }
-    this.#close()
+    this.#untilKilled(() => this.#close())
     onAnswers()
   }
 
-  open(onAnswers: () => void = () => {}): void {
-    this.storage = new MainThreadStorage(this.disk, this.#settings, this.#engine)
+  #open(): void {
+    const storage = new MainThreadStorage(this.disk, this.#settings, this.#engine)
+    this.storage = storage
     this.#created = true
-    const { tid } = this.storage
-    demand(
-      tid === this.oracle.acknowledged,
-      () => `Opening found ${tid} transactions, not ${this.oracle.acknowledged}.`,
-    )
+    this.#safe = storage.tid
+    const { newest } = this.oracle
+    demand(storage.tid === newest, () => `Opening found ${storage.tid} transactions, not ${newest}.`)
+  }
+
+  /** The process is killed before one of its next operations on the disk. */
+  #killSoon(): void {
+    this.disk.killAfter(this.#random.below(8))
+  }
+
+  #untilKilled(action: () => void): void {
+    try {
+      action()
+    } catch (error) {
+      if (!this.disk.dead) throw error
+    }
+    if (this.disk.dead) this.#startAgain()
+  }
+
+  /** After a kill, what was acknowledged or seen is there; what was being committed may be. */
+  #startAgain(): void {
+    const least = Math.max(this.oracle.acknowledged, this.storage?.tid ?? 0)
+    this.storage = undefined
+    this.disk.revive()
+    const storage = new MainThreadStorage(this.disk, this.#settings, this.#engine)
+    const { tid } = storage
+    const { newest } = this.oracle
+    demand(tid >= least, () => `After a kill there are ${tid} transactions, not ${least}.`)
+    demand(tid <= newest, () => `After a kill there are ${tid} transactions; only ${newest} were made.`)
+    this.oracle = this.oracle.fork(tid)
+    this.oracle.acknowledge(tid)
+    this.storage = storage
+    this.#created = true
     this.#safe = tid
-    onAnswers()
+    checkContents(storage, this.oracle, this.#random)
   }
 
   #step(): void {
-    const kind = this.#random.below(20)
-    if (kind < 14) this.#commit(this.#batch())
+    const kind = this.#random.below(21)
+    if (this.oracle.newest === 0) this.#commit([this.#request([0])])
+    else if (kind < 14) this.#commit(this.#batch())
     else if (kind < 17) this.#required().work()
     else if (kind < 18) this.#skipOids()
     else if (kind < 19) this.#closeAndOpen()
-    else this.#killAndOpen()
+    else if (kind < 20) this.#killAndOpen()
+    else this.#killSoon()
   }
 
   #required(): MainThreadStorage {
@@ -130,7 +160,7 @@ export class Workload {
     return encodeRecord('Item', [], this.#random.bytes(size))
   }
 
-  #commit(batch: CommitRequest[], onAnswers: () => void = () => {}): void {
+  #commit(batch: CommitRequest[]): void {
     const storage = this.#required()
     const expected = this.oracle.submit(batch)
     const outcomes = storage.commit(batch)
@@ -139,7 +169,6 @@ export class Workload {
       demandExpected(outcome, expected[i])
       if (outcome.tid !== undefined) this.oracle.acknowledge(outcome.tid)
     })
-    onAnswers()
   }
 
   /** So that the index has several pages. */
@@ -156,13 +185,13 @@ export class Workload {
   #closeAndOpen(): void {
     checkContents(this.#required(), this.oracle, this.#random)
     this.#close()
-    this.open()
+    this.#open()
   }
 
   /** What the dead process had written is in the cache of the operating system; not all of it is on the disk. */
   #killAndOpen(): void {
     this.storage = undefined
-    this.open()
+    this.#open()
   }
 }
 
