@@ -89,7 +89,7 @@ class Draw {
     const { pending } = inode
     if (pending.length === 0) return content
     const choice = this.#random.pick(CHOICES)
-    const kept = choice === 'sectors' ? this.#sectors(pending) : this.#torn(this.#choose(pending, choice))
+    const kept = this.#torn(choice === 'sectors' ? this.#sectors(pending) : this.#choose(pending, choice))
     if (this.#random.chance(0.1)) this.#soil(content, inode)
     for (const change of kept) applyChange(content, change)
     this.#words.push(`${name}: ${choice}: ${kept.map(describeChange).join(', ') || 'none'} of ${pending.length}`)
@@ -100,18 +100,24 @@ class Draw {
   /** Each sector of each write for itself. Where writes overlap, any of them may be the last to arrive. */
   #sectors(pending: readonly Change[]): Change[] {
     const kept = pending.flatMap(intoSectors).filter(() => this.#random.chance(0.5))
-    return this.#torn(kept)
+    return kept.map((change) => (this.#random.chance(0.1) ? this.#half(change) : change))
   }
 
   /** Some states end with a write that got only so far, or of which only the end arrived. */
   #torn(changes: readonly Change[]): Change[] {
     const last = changes.at(-1)
-    if (last?.type !== 'write' || last.bytes.length < 2 || this.#random.chance(0.3)) return [...changes]
-    const at = this.#random.between(1, last.bytes.length - 1)
-    const half = this.#random.chance(0.8)
-      ? { ...last, bytes: last.bytes.subarray(0, at) }
-      : { ...last, position: last.position + at, bytes: last.bytes.subarray(at) }
-    return [...changes.slice(0, -1), half]
+    if (last === undefined || this.#random.chance(0.3)) return [...changes]
+    return [...changes.slice(0, -1), this.#half(last)]
+  }
+
+  /** A part of a write, up to any byte or from there on. */
+  #half(change: Change): Change {
+    if (change.type !== 'write' || change.bytes.length < 2) return change
+    const { type, position, bytes } = change
+    const at = this.#random.between(1, bytes.length - 1)
+    return this.#random.chance(0.8)
+      ? { type, position, bytes: bytes.subarray(0, at) }
+      : { type, position: position + at, bytes: bytes.subarray(at) }
   }
 
   /** Where a file has grown, blocks that were not written may show what some other file had left there. */

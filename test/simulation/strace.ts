@@ -54,7 +54,7 @@ function operationOf(call: string, directory: string): string | undefined {
   const paths = [...args.matchAll(/[<"]([^<>"]+)[>"]/g)].map(([, path = '']) => path)
   const files = paths.filter((path) => path.startsWith(`${directory}/`)).map((path) => path.slice(directory.length + 1))
   const [file = ''] = files
-  const numbers = args.split(', ').slice(-2)
+  const numbers = args.trim().split(', ').slice(-2)
   switch (name) {
     case 'openat':
       return args.includes('O_EXCL') ? `create ${file}` : undefined
