@@ -81,10 +81,13 @@ export function isVolatile(key: string | symbol): boolean {
 export function storedName(type: PersistentClass): string {
   const own = Object.hasOwn(type, 'className') ? type.className : undefined
   const name = own ?? type.name
-  if (typeof name === 'string' && name !== '' && Buffer.byteLength(name) <= MAX_CLASS_NAME) return name
+  if (typeof name === 'string' && name !== '') {
+    const bytes = Buffer.from(name)
+    if (bytes.length <= MAX_CLASS_NAME && bytes.toString() === name) return name
+  }
   throw new PerdureError(
     'PERDURE_CLASS',
-    `A persistent class needs a name of 1 to ${MAX_CLASS_NAME} bytes, not ${JSON.stringify(name)}. Give it a static className.`,
+    `A persistent class needs a name of 1 to ${MAX_CLASS_NAME} bytes of valid UTF-8, not ${JSON.stringify(name)}. Give it a static className.`,
   )
 }
 

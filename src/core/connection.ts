@@ -86,7 +86,7 @@ export class Connection<Root extends object = Persistent> {
   readonly #notesReads: boolean
   readonly #reads = new Set<Oid>()
   #changed = new Set<Header>()
-  /** Objects that the running transaction stores for the first time, from a commit that failed. */
+  /** Objects that the commit under way stores for the first time. If it fails, they are nobody's again. */
   #added: readonly Header[] = []
   #snapshot: Snapshot | undefined
   /** The transaction as of which every state in the cache is current, apart from the changed ones. */
@@ -213,17 +213,11 @@ export class Connection<Root extends object = Persistent> {
     this.#checkOpen()
     if (this.#phase === 'committing') throw this.#busy('abort')
     if (this.#snapshot !== undefined) this.#aborts++
-    for (const header of this.#added) {
-      this.#changed.delete(header)
-      this.#cache.remove(header)
-      disown(header)
-    }
     for (const header of this.#changed) {
       header.changed = false
       discardState(header)
     }
     this.#changed.clear()
-    this.#added = []
     this.#endTransaction()
   }
 
@@ -474,6 +468,11 @@ export class Connection<Root extends object = Persistent> {
       header.committing = false
       header.changed = true
     }
+    for (const header of this.#added) {
+      committing.delete(header)
+      disown(header)
+    }
+    this.#added = []
     this.#changed = committing
     if (this.#phase === 'committing') this.#phase = 'reading'
   }

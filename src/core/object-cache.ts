@@ -61,12 +61,6 @@ export class ObjectCache {
     this.#shrink()
   }
 
-  /** Forgets an object that turned out not to be stored. */
-  remove(header: Header): void {
-    if (this.#isListed(header)) this.#unlink(header)
-    this.#entries.delete(header.oid)
-  }
-
   /** Makes a ghost of the object, because its state is no longer the current one. */
   invalidate(oid: Oid): void {
     const header = this.find(oid)
