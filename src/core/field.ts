@@ -1,7 +1,7 @@
 import { FIELDS, isVolatile } from './class-info.js'
 import { PerdureError } from './errors.js'
 import type { Header } from './header.js'
-import { bareHeader, type Persistent } from './persistent.js'
+import { bareHeader, liveSlots, type Persistent } from './persistent.js'
 import { fromStored, toStored } from './tracked.js'
 
 /**
@@ -35,7 +35,8 @@ export function field<This extends Persistent, Value>(
   const volatile = isVolatile(name)
   return {
     get(this: This): Value {
-      const value = (bareHeader(this).read() as unknown[])[slot]
+      const slots = liveSlots(this) ?? (bareHeader(this).read() as unknown[])
+      const value = slots[slot]
       if (typeof value !== 'object' || volatile) return value as Value
       return fromStored(bareHeader(this), value) as Value
     },

@@ -125,15 +125,13 @@ export class ObjectCache {
 
 /** Forgets a state that is no longer current: it must be loaded anew. */
 export function discardState(header: Header): void {
-  header.state = undefined
+  header.forget()
   header.evicted = undefined
   header.lent = false
-  header.touched = -1
 }
 
 /** Lets go of a current state to save memory, but finds it again while a container inside it is in use. */
 function evictState(header: Header): void {
   if (header.lent && header.state !== undefined) header.evicted = new WeakRef(header.state)
-  header.state = undefined
-  header.touched = -1
+  header.forget()
 }
