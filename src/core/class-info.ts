@@ -131,7 +131,7 @@ function slotState(fields: readonly string[]): StateShape {
   const slots = new Map(fields.map((name, slot) => [name, slot]))
   const stored = fields.map((name, slot) => ({ name, slot })).filter(({ name }) => !isVolatile(name))
   return {
-    emptyState: () => new Array(fields.length + 1).fill(undefined),
+    emptyState: () => emptySlots(fields.length + 1),
     toState(state) {
       const values = state as unknown[]
       const named: State = {}
@@ -141,7 +141,7 @@ function slotState(fields: readonly string[]): StateShape {
       return named
     },
     fromState(named) {
-      const values: unknown[] = new Array(fields.length + 1).fill(undefined)
+      const values = emptySlots(fields.length + 1)
       const undeclared: State = {}
       for (const name of Object.keys(named)) {
         const slot = slots.get(name)
@@ -152,6 +152,13 @@ function slotState(fields: readonly string[]): StateShape {
       return values
     },
   }
+}
+
+/** Not `new Array(count)`: arrays that began with holes stay slower to read. */
+function emptySlots(count: number): unknown[] {
+  const slots: unknown[] = []
+  for (let i = 0; i < count; i++) slots.push(undefined)
+  return slots
 }
 
 /** Sets an own property, whatever its name: assigning to `__proto__` would set the prototype. */

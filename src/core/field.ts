@@ -35,8 +35,8 @@ export function field<This extends Persistent, Value>(
   const volatile = isVolatile(name)
   return {
     get(this: This): Value {
-      const slots = liveSlots(this) ?? (bareHeader(this).read() as unknown[])
-      const value = slots[slot]
+      const live = liveSlots(this)
+      const value = (live === undefined ? (bareHeader(this).read() as unknown[]) : live)[slot]
       if (typeof value !== 'object' || volatile) return value as Value
       return fromStored(bareHeader(this), value) as Value
     },
