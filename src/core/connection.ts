@@ -10,6 +10,7 @@ import { ObjectReader } from './object-reader.js'
 import { disown, writeObjects } from './object-writer.js'
 import { type Oid, ROOT_OID, type Tid } from './oid.js'
 import { instantiate, type Persistent } from './persistent.js'
+import { ReadList } from './read-list.js'
 import { recordClassName } from './record.js'
 import { Reference } from './reference.js'
 import type { Serializer } from './serializer.js'
@@ -85,7 +86,7 @@ export class Connection<Root extends object = Persistent> {
   readonly #crawlSource: CrawlSource
   readonly #readonly: boolean
   readonly #notesReads: boolean
-  readonly #reads = new Set<Oid>()
+  readonly #reads = new ReadList()
   #changed = new Set<Header>()
   /** Objects that the commit under way stores for the first time. If it fails, they are nobody's again. */
   #added: readonly Header[] = []
@@ -155,7 +156,7 @@ export class Connection<Root extends object = Persistent> {
       if (this.#notesReads) this.#reads.add(oid)
       return undefined
     }
-    return this.#follow(new Reference(oid, recordClassName(stored.data))) as Persistent
+    return this.#fill(stored).object as Persistent
   }
 
   /** How many objects the cache holds strongly. Can be changed at any time. */
@@ -286,7 +287,7 @@ export class Connection<Root extends object = Persistent> {
     const { writes, added } = writeObjects({ ...context, owner: this.#owner, root }, this.#changed)
     for (const header of added) this.#changed.add(header)
     this.#added = [...this.#added, ...added]
-    return { reads: [...this.#reads], writes }
+    return { reads: this.#reads.distinct(), writes }
   }
 
   async #send(request: CommitRequest): Promise<Tid> {
@@ -403,19 +404,18 @@ export class Connection<Root extends object = Persistent> {
     else for (const oid of oids) this.#cache.invalidate(oid)
   }
 
-  #committed(committing: ReadonlySet<Header>, base: Tid, tid: Tid): void {
+  #committed(committing: Set<Header>, base: Tid, tid: Tid): void {
     this.#commits++
     // What was written is current as of `tid`, and the storage has made sure that nobody else wrote it since `base`.
     this.#invalidate(base, tid - 1)
     this.#cacheTid = tid
+    for (const header of committing) header.committing = false
     for (const header of this.#added) {
-      this.#cache.add(header)
       header.rest()
+      committing.delete(header)
     }
-    for (const header of committing) {
-      header.committing = false
-      this.#cache.use(header)
-    }
+    this.#cache.addAll(this.#added)
+    for (const header of committing) this.#cache.use(header)
     this.#added = []
     this.#endTransaction()
   }
