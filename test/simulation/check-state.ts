@@ -179,7 +179,9 @@ function checkReadonly(image: DiskImage, { engine, settings, oracle, floor }: Si
   const tid = state.get('tid')
   demand(disk.operations.length === 0, () => `A readonly opening wrote: ${JSON.stringify(disk.operations[0])}`)
   demand(tid <= oracle.newest, () => `A readonly opening shows transaction ${tid}, which was never made.`)
-  demand(image.has(`${settings.path}.live`) || tid >= floor, () => `A readonly opening shows ${tid}, not ${floor}.`)
+  const mayBeOld = image.has(`${settings.path}.live`)
+  const least = !mayBeOld ? floor : settings.durability === 'fsync' ? oracle.beforeBatchOf(floor) : 0
+  demand(tid >= least, () => `A readonly opening shows ${tid}, not ${least}.`)
   for (const oid of oracle.oids()) {
     const expected = oracle.find(oid, tid)
     const offset = index.get(oid)

@@ -5,6 +5,8 @@ import type { CommitRequest } from '../../src/core/storage.js'
 export type Expectation = { readonly tid: Tid } | { readonly conflicts: readonly Oid[] }
 
 interface Transaction {
+  /** The newest transaction before the batch that this one was made in. */
+  readonly before: Tid
   readonly request: CommitRequest
   readonly writes: ReadonlyMap<Oid, Uint8Array>
 }
@@ -31,6 +33,7 @@ export class Oracle {
 
   /** Notes commits that are about to be made together. Whether they will survive is not known before the answer. */
   submit(batch: readonly CommitRequest[]): Expectation[] {
+    const before = this.newest
     return batch.map((request) => {
       const { base, reads, writes } = request
       const oids = new Set([...reads, ...writes.map(({ oid }) => oid)])
@@ -38,7 +41,7 @@ export class Oracle {
       if (conflicts.length > 0) return { conflicts }
       if (writes.length === 0) return { tid: base }
       const copies = new Map(writes.map(({ oid, data }) => [oid, Uint8Array.from(data)]))
-      this.#transactions.push({ request, writes: copies })
+      this.#transactions.push({ before, request, writes: copies })
       return { tid: this.newest }
     })
   }
@@ -50,6 +53,11 @@ export class Oracle {
   /** What was asked for when this transaction was made. */
   request(tid: Tid): CommitRequest | undefined {
     return this.#transactions[tid - 1]?.request
+  }
+
+  /** The newest transaction before the batch of this one. */
+  beforeBatchOf(tid: Tid): Tid {
+    return this.#transactions[tid - 1]?.before ?? 0
   }
 
   acknowledge(tid: Tid): void {
