@@ -15,6 +15,8 @@ export interface CoordinatorSettings {
   readonly loadIndex: boolean
   /** Bytes of journal after which a new checkpoint is written. */
   readonly checkpointBytes: number
+  /** Bytes by which the file is made longer than needed. Tests use less than the default, to see it happen. */
+  readonly preallocationBytes?: number
 }
 
 /** One handle's way to the coordinator, seen from there. */
