@@ -482,6 +482,13 @@ describe('repairFile', () => {
     })
   })
 
+  it('replaces what a repair left that was killed', async () => {
+    make(THREE)
+    writeFileSync(`${path}.repaired.new`, 'half of it')
+    expect(texts(await contents(await repair()))).to.deep.equal({ 0: 'ROOT', 1: 'A', 2: 'B', 3: 'c' })
+    expect(existsSync(`${path}.repaired.new`)).to.equal(false)
+  })
+
   it('tells how far it has got', async () => {
     make(THREE)
     const seen: string[] = []
