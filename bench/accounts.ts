@@ -9,7 +9,12 @@ export class Account extends Persistent {
   next: Account | undefined = undefined
 }
 
-/** The same with the fast kind of fields. */
+/** The oids of all accounts by number, for what reads them by id. Not in the root, which every connection loads. */
+export class AccountIds extends Persistent {
+  oids = new Float64Array()
+}
+
+/** An {@link Account} with the fast kind of fields. */
 export class FieldAccount extends Persistent {
   @field accessor owner = ''
   @field accessor balance = 0
@@ -18,7 +23,7 @@ export class FieldAccount extends Persistent {
   @field accessor next: FieldAccount | undefined = undefined
 }
 
-/** The same, and not persistent. */
+/** An {@link Account} that is not persistent. */
 export class PlainAccount {
   owner = ''
   balance = 0

@@ -5,6 +5,6 @@ import { SUITES } from './suites.mjs'
 const task = JSON.parse(process.argv[2])
 const result =
   task.action === 'prepare'
-    ? await prepareDatabase(task.peer, task.path, task.size)
+    ? await prepareDatabase(task.peer, task.path, task.database)
     : await SUITES[task.suite].measure(task)
 process.send(result ?? null, () => process.disconnect())

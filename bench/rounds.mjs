@@ -20,13 +20,9 @@ export async function measureSuite(name, suite, settings) {
   const contestants = contestantsOf(suite, settings)
   for (const contestant of contestants) await prepare(name, suite, contestant, settings)
   for (let round = 0; round < settings.rounds; round++) {
-    for (const contestant of contestants) {
+    for (const contestant of round % 2 === 0 ? contestants : contestants.toReversed()) {
       settings.say(`${name}: round ${round + 1} of ${settings.rounds}: ${contestant.name}`)
-      const needed = suite.needs(contestant)
-      const path =
-        needed === undefined
-          ? join(settings.directory, `${contestant.peer.replace(/\W/g, '')}-${name}-${round}`)
-          : contestant.path
+      const path = contestant.path ?? join(settings.directory, `${contestant.peer.replace(/\W/g, '')}-${name}-${round}`)
       contestant.values.push(await runTask({ action: 'measure', suite: name, ...contestant, path }))
     }
   }
@@ -46,15 +42,15 @@ function contestantsOf(suite, { objects, quick, peers }) {
     })
 }
 
-/** Makes the database that a contestant reads, unless an earlier suite left it. Those that write to it get one of their own. */
+/** Makes the database that a contestant works on, unless an earlier suite that shares it has done so. */
 async function prepare(name, suite, contestant, { directory, say }) {
-  const size = suite.needs(contestant)
-  if (size === undefined) return
-  const owner = suite.durability === undefined ? 'shared' : name
-  contestant.path = join(directory, `${contestant.peer}-${owner}-${size}`)
+  const database = suite.needs(contestant)
+  if (database === undefined) return
+  const owner = database.shared ? 'shared' : name
+  contestant.path = join(directory, `${contestant.peer}-${owner}-${database.objects}`)
   if (existsSync(contestant.path)) return
-  say(`${name}: storing ${size.toLocaleString('en')} objects in ${contestant.peer}`)
-  await runTask({ action: 'prepare', peer: contestant.peer, path: contestant.path, size })
+  say(`${name}: storing ${database.objects.toLocaleString('en')} objects in ${contestant.peer}`)
+  await runTask({ action: 'prepare', peer: contestant.peer, path: contestant.path, database })
 }
 
 async function rowOf(suite, { name, peer, values }) {

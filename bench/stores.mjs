@@ -13,11 +13,14 @@ export async function syncedBy(peer, durability) {
 /** Accounts a transaction, when the database is too large for one. */
 const LARGEST_BATCH = 100_000
 
-/** Makes the database that a suite reads. */
-export async function prepareDatabase(peer, path, objects) {
+/**
+ * Makes the database that a suite reads.
+ *
+ * @param ids whether its accounts will be read by id
+ */
+export async function prepareDatabase(peer, path, { objects, ids }) {
   const store = await openPeer(peer, path)
-  const batch = Math.min(objects, LARGEST_BATCH)
-  await store.create(objects, batch)
-  if (batch === objects) await store.keepIds()
+  await store.create(objects, Math.min(objects, LARGEST_BATCH))
+  if (ids) await store.keepIds()
   await store.close()
 }

@@ -6,9 +6,11 @@ import { opening } from './suites/open.mjs'
 import { get, traverse } from './suites/read.mjs'
 
 /**
- * By name. Each has a `title`, a `unit`, the `peers` it measures, the `durability` of its commits where it makes any,
- * `sizes` if a peer is measured with several, `needs`: how many accounts its database holds beforehand (undefined: it
- * begins with none), and `measure`, which gives one figure and runs in a process of its own.
+ * By name. Each has a `title`, a `unit`, the `peers` it measures, and
+ * - `durability` of its commits, where they are what it measures
+ * - `sizes`, if a peer is measured with several numbers of objects
+ * - `needs`: what its database holds beforehand, and whether other suites read the same one; undefined: nothing
+ * - `measure`, which gives one figure, and runs in a process of its own
  */
 export const SUITES = {
   create,

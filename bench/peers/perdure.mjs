@@ -1,4 +1,4 @@
-import { Account } from '../../dist/bench/accounts.js'
+import { Account, AccountIds } from '../../dist/bench/accounts.js'
 import { oidOf, open } from '../../dist/src/index.js'
 import { accountFields } from '../records.mjs'
 
@@ -9,7 +9,7 @@ export const SYNCED = {
 
 /** @param durability `fsync` or `os` */
 export async function openStore(path, { durability = 'fsync' } = {}) {
-  return new PerdureStore(await open(path, { classes: [Account], durability }))
+  return new PerdureStore(await open(path, { classes: [Account, AccountIds], durability }))
 }
 
 class PerdureStore {
@@ -26,28 +26,24 @@ class PerdureStore {
    */
   async create(count, batch = count) {
     const connection = await this.#db.connect()
-    const accounts = []
     let next
     for (let i = count - 1; i >= 0; i--) {
       next = Object.assign(new Account(), accountFields(i), { next })
-      accounts.push(next)
       if (i % batch === 0) {
         connection.root.set('first', next)
         await connection.commit()
-        if (batch < count) accounts.length = 0
       }
     }
-    this.#accounts = accounts
     await connection.close()
   }
 
-  #accounts = []
-
-  /** Keeps the oids of the accounts just created, for `sumById`. Apart, since peers get their ids for nothing. */
+  /** Keeps the oids of all accounts, for what reads by id. Apart from `create`, since the others choose their ids. */
   async keepIds() {
-    const oids = Float64Array.from(this.#accounts.reverse(), oidOf)
-    this.#accounts = []
-    await this.#db.transact((root) => root.set('oids', oids))
+    await this.#db.transact((root) => {
+      const oids = []
+      for (let account = root.get('first'); account !== undefined; account = account.next) oids.push(oidOf(account))
+      root.set('ids', Object.assign(new AccountIds(), { oids: Float64Array.from(oids) }))
+    })
   }
 
   /** Follows the references through all accounts on a new connection, and adds up the balances. */
@@ -63,7 +59,7 @@ class PerdureStore {
   /** A function that adds up the balances of the accounts with these ids, on a new connection. */
   async sumById(ids) {
     const connection = await this.#db.connect()
-    const oids = connection.root.get('oids')
+    const oids = connection.root.get('ids').oids
     const wanted = ids.map((id) => oids[id])
     return () => {
       let total = 0
@@ -75,7 +71,7 @@ class PerdureStore {
   /** `count` accounts, loaded, in an array. */
   async load(count) {
     const connection = await this.#db.connect({ cacheSize: count + 100 })
-    const oids = connection.root.get('oids')
+    const oids = connection.root.get('ids').oids
     return { connection, accounts: Array.from(oids, (oid) => touch(connection.get(oid))) }
   }
 
@@ -84,7 +80,7 @@ class PerdureStore {
     const committers = []
     for (let i = 0; i < count; i++) {
       const connection = await this.#db.connect()
-      const account = connection.get(connection.root.get('oids')[i])
+      const account = connection.get(connection.root.get('ids').oids[i])
       // The first change ends the transaction that read the root: it is not to be validated each time.
       account.balance++
       await connection.commit()

@@ -35,7 +35,7 @@ function suite({ title, peers, durability, committers, commits }) {
     unit: 'commits/s',
     durability,
     peers,
-    needs: () => OBJECTS,
+    needs: () => ({ objects: OBJECTS, ids: true, shared: false }),
 
     async measure(task) {
       const store = await openPeer(task.peer, task.path, { durability })

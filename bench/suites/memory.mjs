@@ -4,7 +4,7 @@ export const memory = {
   title: 'Memory of one object in the cache (lmdb: of the plain object that get returns)',
   unit: 'bytes',
   peers: ['perdure', 'lmdb'],
-  needs: ({ objects }) => objects,
+  needs: ({ objects }) => ({ objects, ids: true, shared: true }),
 
   async measure({ peer, path, objects }) {
     const store = await openPeer(peer, path)

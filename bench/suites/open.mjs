@@ -12,7 +12,7 @@ export const opening = {
     if (peer !== 'perdure') return [objects]
     return quick ? [1_000, 10_000, 100_000] : [10_000, 100_000, 1_000_000]
   },
-  needs: ({ size }) => size,
+  needs: ({ size }) => ({ objects: size, ids: false, shared: false }),
 
   async measure({ peer, path }) {
     const times = []

@@ -11,7 +11,7 @@ export const traverse = {
   title: 'Cold traversal: from each object to the next it refers to',
   unit: 'objects/s',
   peers: PEERS,
-  needs: ({ objects }) => objects,
+  needs: ({ objects }) => ({ objects, ids: true, shared: true }),
 
   async measure({ peer, path, objects }) {
     return (
@@ -32,7 +32,7 @@ export const get = {
   title: 'Cold get by id, in random order, and reading a field',
   unit: 'objects/s',
   peers: PEERS,
-  needs: ({ objects }) => objects,
+  needs: ({ objects }) => ({ objects, ids: true, shared: true }),
 
   async measure({ peer, path, objects }) {
     const ids = shuffledIds(objects)

@@ -91,7 +91,7 @@ export function* scan<T>(
     // Held, so that the values of the leaf stay part of its state even if it is evicted between two steps.
     const { keys } = holdState<LeafState>(leaf)
     const { count } = modifications
-    const epoch = epochOf(root)
+    const transaction = transactionOf(root)
     let key: BTreeKey | undefined
     let { index } = place
     do {
@@ -99,7 +99,7 @@ export function* scan<T>(
       if (end !== undefined && isBeyond(key, end, reverse)) return undefined
       yield show(key, { leaf, index })
       index += step
-    } while (index >= 0 && index < keys.length && count === modifications.count && epoch === epochOf(root))
+    } while (index >= 0 && index < keys.length && count === modifications.count && transaction === transactionOf(root))
     start = { key, inclusive: false }
   }
 }
@@ -120,6 +120,6 @@ function isBeyond(key: BTreeKey, end: Bound, reverse: boolean): boolean {
 }
 
 /** Changes when the transaction ends: what is in the tree may then be something else. */
-function epochOf(object: Persistent): number | undefined {
-  return headerOf(object)?.clock.epoch
+function transactionOf(object: Persistent): number | undefined {
+  return headerOf(object)?.owner?.transaction
 }

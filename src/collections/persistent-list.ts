@@ -1,5 +1,6 @@
 import { type InspectOptions, inspect } from 'node:util'
 import { BARE, holdState, readState, STAND_IN, shown, stored, writeState } from '../core/bare-state.js'
+import { PerdureError } from '../core/errors.js'
 import { Persistent } from '../core/persistent.js'
 import { inspectCollection } from './inspect-collection.js'
 import { type ListState, listProxy } from './list-proxy.js'
@@ -23,9 +24,18 @@ export class PersistentList<T = unknown> extends Persistent {
   static readonly [STAND_IN] = listProxy
   static readonly className: string = 'PersistentList'
 
-  /** @param elements what the list holds at first. A number is no length: `new PersistentList(3)` is an error. */
+  /**
+   * @param elements what the list holds at first
+   * @throws PerdureError `PERDURE_ARGUMENT` if they cannot be iterated over: `new PersistentList(3)` sets no length
+   */
   constructor(elements?: Iterable<T> | null) {
     super()
+    if (typeof (elements ?? [])[Symbol.iterator] !== 'function') {
+      throw new PerdureError(
+        'PERDURE_ARGUMENT',
+        `A PersistentList is made of elements, [a, b, c], not of ${String(elements)}.`,
+      )
+    }
     writeState<ListState>(this).items = [...(elements ?? [])].map(stored)
   }
 

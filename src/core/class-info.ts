@@ -81,10 +81,13 @@ export function isVolatile(key: string | symbol): boolean {
 export function storedName(type: PersistentClass): string {
   const own = Object.hasOwn(type, 'className') ? type.className : undefined
   const name = own ?? type.name
-  if (typeof name === 'string' && name !== '' && Buffer.byteLength(name) <= MAX_CLASS_NAME) return name
+  if (typeof name === 'string' && name !== '') {
+    const bytes = Buffer.from(name)
+    if (bytes.length <= MAX_CLASS_NAME && bytes.toString() === name) return name
+  }
   throw new PerdureError(
     'PERDURE_CLASS',
-    `A persistent class needs a name of 1 to ${MAX_CLASS_NAME} bytes, not ${JSON.stringify(name)}. Give it a static className.`,
+    `A persistent class needs a name of 1 to ${MAX_CLASS_NAME} bytes of valid UTF-8, not ${JSON.stringify(name)}. Give it a static className.`,
   )
 }
 
@@ -128,7 +131,7 @@ function slotState(fields: readonly string[]): StateShape {
   const slots = new Map(fields.map((name, slot) => [name, slot]))
   const stored = fields.map((name, slot) => ({ name, slot })).filter(({ name }) => !isVolatile(name))
   return {
-    emptyState: () => new Array(fields.length + 1).fill(undefined),
+    emptyState: () => emptySlots(fields.length + 1),
     toState(state) {
       const values = state as unknown[]
       const named: State = {}
@@ -138,7 +141,7 @@ function slotState(fields: readonly string[]): StateShape {
       return named
     },
     fromState(named) {
-      const values: unknown[] = new Array(fields.length + 1).fill(undefined)
+      const values = emptySlots(fields.length + 1)
       const undeclared: State = {}
       for (const name of Object.keys(named)) {
         const slot = slots.get(name)
@@ -149,6 +152,13 @@ function slotState(fields: readonly string[]): StateShape {
       return values
     },
   }
+}
+
+/** Not `new Array(count)`: arrays that began with holes stay slower to read. */
+function emptySlots(count: number): unknown[] {
+  const slots: unknown[] = []
+  for (let i = 0; i < count; i++) slots.push(undefined)
+  return slots
 }
 
 /** Sets an own property, whatever its name: assigning to `__proto__` would set the prototype. */

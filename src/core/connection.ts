@@ -1,13 +1,17 @@
 import type { PersistentClass } from './class-info.js'
 import type { ClassRegistry } from './class-registry.js'
+import { type CrawlSource, crawlObjects, prefetchObjects } from './crawl.js'
 import { ConflictError, PerdureError } from './errors.js'
-import { type Clock, type Header, headerOf, type ObjectOwner } from './header.js'
+import { type Header, headerOf, type ObjectOwner } from './header.js'
+import { LiveObjects } from './live-objects.js'
 import { discardState, ObjectCache } from './object-cache.js'
+import { resolvePath } from './object-path.js'
 import { ObjectReader } from './object-reader.js'
 import { disown, writeObjects } from './object-writer.js'
 import { type Oid, ROOT_OID, type Tid } from './oid.js'
 import { instantiate, type Persistent } from './persistent.js'
-import { recordClassName, recordReferences } from './record.js'
+import { ReadList } from './read-list.js'
+import { recordClassName } from './record.js'
 import { Reference } from './reference.js'
 import type { Serializer } from './serializer.js'
 import type { CommitRequest, Snapshot, Storage, StoredRecord } from './storage.js'
@@ -64,9 +68,6 @@ export interface ConnectionContext {
 
 const DEFAULT_CACHE_SIZE = 20_000
 
-/** How many records a crawl loads at a time. */
-const CRAWL_BATCH = 256
-
 type Phase = 'idle' | 'reading' | 'committing' | 'closed'
 
 /**
@@ -81,17 +82,20 @@ export class Connection<Root extends object = Persistent> {
   readonly #cache: ObjectCache
   readonly #reader: ObjectReader
   readonly #owner: ObjectOwner
-  readonly #clock: Clock = { epoch: 1 }
+  readonly #live = new LiveObjects()
+  readonly #crawlSource: CrawlSource
   readonly #readonly: boolean
   readonly #notesReads: boolean
-  readonly #reads = new Set<Oid>()
+  readonly #reads = new ReadList()
   #changed = new Set<Header>()
-  /** Objects that the running transaction stores for the first time, from a commit that failed. */
+  /** Objects that the commit under way stores for the first time. If it fails, they are nobody's again. */
   #added: readonly Header[] = []
   #snapshot: Snapshot | undefined
   /** The transaction as of which every state in the cache is current, apart from the changed ones. */
   #cacheTid: Tid
   #phase: Phase = 'idle'
+  /** Number of the running transaction, or of the next one. */
+  #transaction = 1
   #committing: Promise<Tid> | undefined
   #loads = 0
   #commits = 0
@@ -111,11 +115,21 @@ export class Connection<Root extends object = Persistent> {
     // Reads are of use to nobody unless a commit checks them.
     this.#notesReads = checkIsolation(options.isolation ?? 'serializable') === 'serializable' && !this.#readonly
     this.#cacheTid = 0
+    const transaction = () => this.#transaction
     this.#owner = {
-      clock: this.#clock,
+      get transaction() {
+        return transaction()
+      },
       touch: (header) => this.#touch(header),
       willChange: (header) => this.#willChange(header),
       follow: (reference) => this.#follow(reference),
+    }
+    this.#crawlSource = {
+      get transaction() {
+        return transaction()
+      },
+      loadAhead: (oids, number) => this.#loadAhead(oids, number),
+      fill: (record) => this.#fill(record),
     }
   }
 
@@ -142,7 +156,7 @@ export class Connection<Root extends object = Persistent> {
       if (this.#notesReads) this.#reads.add(oid)
       return undefined
     }
-    return this.#follow(new Reference(oid, recordClassName(stored.data))) as Persistent
+    return this.#fill(stored).object as Persistent
   }
 
   /** How many objects the cache holds strongly. Can be changed at any time. */
@@ -201,8 +215,7 @@ export class Connection<Root extends object = Persistent> {
     this.#begin()
     const header = headerOf(root) as Header
     header.oid = ROOT_OID
-    header.belongTo(this.#owner)
-    header.touched = this.#clock.epoch
+    header.owner = this.#owner
     this.#changed.add(header)
     this.#added = [header]
     return this.commit({ note: 'database created' })
@@ -213,17 +226,11 @@ export class Connection<Root extends object = Persistent> {
     this.#checkOpen()
     if (this.#phase === 'committing') throw this.#busy('abort')
     if (this.#snapshot !== undefined) this.#aborts++
-    for (const header of this.#added) {
-      this.#changed.delete(header)
-      this.#cache.remove(header)
-      disown(header)
-    }
     for (const header of this.#changed) {
       header.changed = false
       discardState(header)
     }
     this.#changed.clear()
-    this.#added = []
     this.#endTransaction()
   }
 
@@ -236,32 +243,10 @@ export class Connection<Root extends object = Persistent> {
    * @returns how many objects were loaded
    */
   async prefetch(from: Iterable<object> | string, options: { readonly depth?: number } = {}): Promise<number> {
-    const objects = typeof from === 'string' ? [this.#resolvePath(from)] : [...from]
-    let oids = objects.map((object) => this.#ownHeader(object).oid)
-    const seen = new Set<Oid>(oids)
-    const epoch = this.#beginEpoch()
-    let loaded = 0
-    for (let depth = options.depth ?? 0; depth >= 0 && oids.length > 0; depth--) {
-      const next: Oid[] = []
-      for (let i = 0; i < oids.length; i += CRAWL_BATCH) {
-        const batch = oids.slice(i, i + CRAWL_BATCH)
-        const records = await this.#loadAhead(batch, epoch)
-        if (records === undefined) return loaded
-        for (const record of records) {
-          if (record === undefined) continue
-          if (this.#fill(record.oid, record)) loaded++
-          if (depth > 0) {
-            for (const oid of recordReferences(record.data)) {
-              if (seen.has(oid)) continue
-              seen.add(oid)
-              next.push(oid)
-            }
-          }
-        }
-      }
-      oids = next
-    }
-    return loaded
+    const objects = typeof from === 'string' ? [resolvePath(this.root, from)] : [...from]
+    const oids = objects.map((object) => this.#ownHeader(object).oid)
+    this.#begin()
+    return prefetchObjects(this.#crawlSource, oids, options.depth ?? 0)
   }
 
   /**
@@ -270,13 +255,16 @@ export class Connection<Root extends object = Persistent> {
    */
   async *crawl(start?: Iterable<object>): AsyncGenerator<Persistent, void, undefined> {
     const oids = start === undefined ? [ROOT_OID] : [...start].map((object) => this.#ownHeader(object).oid)
-    yield* this.#walk(oids, () => true)
+    this.#begin()
+    yield* crawlObjects(this.#crawlSource, oids, () => true) as AsyncGenerator<Persistent, void, undefined>
   }
 
   /** Every stored instance of `type`, or of a registered class that extends it, that can be reached from the root. */
   async *instancesOf<T extends Persistent>(type: PersistentClass<T>): AsyncGenerator<T, void, undefined> {
     const names = this.#context.classes.namesUnder(type)
-    yield* this.#walk([ROOT_OID], (className) => names.has(className)) as AsyncGenerator<T, void, undefined>
+    this.#begin()
+    const wanted = (className: string) => names.has(className)
+    yield* crawlObjects(this.#crawlSource, [ROOT_OID], wanted) as AsyncGenerator<T, void, undefined>
   }
 
   /** Waits for the commit under way, drops changes that were not committed, and gives up the cache. May be called more than once. */
@@ -285,7 +273,6 @@ export class Connection<Root extends object = Persistent> {
     if (this.#phase === 'closed') return
     this.abort()
     this.#phase = 'closed'
-    this.#clock.epoch++
     this.#context.onClose(this as unknown as Connection)
   }
 
@@ -300,7 +287,7 @@ export class Connection<Root extends object = Persistent> {
     const { writes, added } = writeObjects({ ...context, owner: this.#owner, root }, this.#changed)
     for (const header of added) this.#changed.add(header)
     this.#added = [...this.#added, ...added]
-    return { reads: [...this.#reads], writes }
+    return { reads: this.#reads.distinct(), writes }
   }
 
   async #send(request: CommitRequest): Promise<Tid> {
@@ -322,65 +309,29 @@ export class Connection<Root extends object = Persistent> {
     }
   }
 
-  async *#walk(start: Oid[], wanted: (className: string) => boolean): AsyncGenerator<Persistent, void, undefined> {
-    const seen = new Set<Oid>(start)
-    const epoch = this.#beginEpoch()
-    const queue = start
-    for (let done = 0; done < queue.length; ) {
-      const batch = queue.slice(done, done + CRAWL_BATCH)
-      done += batch.length
-      const records = await this.#loadAhead(batch, epoch)
-      if (records === undefined) throw crawlEnded()
-      for (const record of records) {
-        // The program may have ended the transaction while it had the last object.
-        if (this.#clock.epoch !== epoch) throw crawlEnded()
-        if (record === undefined) continue
-        for (const oid of recordReferences(record.data)) {
-          if (seen.has(oid)) continue
-          seen.add(oid)
-          queue.push(oid)
-        }
-        if (!wanted(recordClassName(record.data))) continue
-        this.#fill(record.oid, record)
-        yield (this.#cache.find(record.oid) as Header).object as Persistent
-      }
-      // What is done with need not be kept: a crawl of millions holds one number for each, in `seen`.
-      if (done > 16 * CRAWL_BATCH) {
-        queue.splice(0, done)
-        done = 0
-      }
-    }
-  }
-
-  /** Records as of the snapshot of the transaction numbered `epoch`; undefined if that has ended before they were there. */
-  async #loadAhead(oids: readonly Oid[], epoch: number): Promise<(StoredRecord | undefined)[] | undefined> {
-    if (this.#clock.epoch !== epoch) return undefined
+  /** Records as of the snapshot of the transaction with this number; undefined if that has ended before they were there. */
+  async #loadAhead(oids: readonly Oid[], transaction: number): Promise<(StoredRecord | undefined)[] | undefined> {
+    if (this.#transaction !== transaction) return undefined
     try {
       const records = await this.#begin().loadMany(oids)
-      return this.#clock.epoch === epoch ? records : undefined
+      return this.#transaction === transaction ? records : undefined
     } catch (error) {
       // The snapshot was released while it was being read.
-      if (this.#clock.epoch !== epoch) return undefined
+      if (this.#transaction !== transaction) return undefined
       throw error
     }
   }
 
-  #beginEpoch(): number {
-    this.#begin()
-    return this.#clock.epoch
-  }
-
-  /** Gives a ghost its state, and says whether it was one. */
-  #fill(oid: Oid, stored: StoredRecord): boolean {
-    let header = this.#cache.find(oid)
-    if (header === undefined) {
-      header = headerOf(this.#follow(new Reference(oid, recordClassName(stored.data)))) as Header
+  #fill(stored: StoredRecord): { object: object; wasGhost: boolean } {
+    const reference = new Reference(stored.oid, recordClassName(stored.data))
+    const header = this.#cache.find(stored.oid) ?? (headerOf(this.#follow(reference)) as Header)
+    const wasGhost = header.state === undefined
+    if (wasGhost) {
+      this.#loads++
+      this.#reader.fill(header, stored)
+      this.#cache.use(header)
     }
-    if (header.state !== undefined) return false
-    this.#loads++
-    this.#reader.fill(header, stored)
-    this.#cache.use(header)
-    return true
+    return { object: header.object, wasGhost }
   }
 
   #touch(header: Header): void {
@@ -399,7 +350,7 @@ export class Connection<Root extends object = Persistent> {
       this.#reader.fill(header, stored)
     }
     if (this.#notesReads && !header.changed) this.#reads.add(header.oid)
-    header.touched = this.#clock.epoch
+    this.#live.awaken(header)
     this.#cache.use(header)
   }
 
@@ -425,8 +376,7 @@ export class Connection<Root extends object = Persistent> {
       this.#checkOpen()
       header = instantiate(this.#context.classes.resolve(reference.className))
       header.oid = reference.oid
-      header.belongTo(this.#owner)
-      header.touched = -1
+      header.owner = this.#owner
       this.#cache.add(header)
     }
     header.reference ??= reference
@@ -454,16 +404,18 @@ export class Connection<Root extends object = Persistent> {
     else for (const oid of oids) this.#cache.invalidate(oid)
   }
 
-  #committed(committing: ReadonlySet<Header>, base: Tid, tid: Tid): void {
+  #committed(committing: Set<Header>, base: Tid, tid: Tid): void {
     this.#commits++
     // What was written is current as of `tid`, and the storage has made sure that nobody else wrote it since `base`.
     this.#invalidate(base, tid - 1)
     this.#cacheTid = tid
-    for (const header of this.#added) this.#cache.add(header)
-    for (const header of committing) {
-      header.committing = false
-      this.#cache.use(header)
+    for (const header of committing) header.committing = false
+    for (const header of this.#added) {
+      header.rest()
+      committing.delete(header)
     }
+    this.#cache.addAll(this.#added)
+    for (const header of committing) this.#cache.use(header)
     this.#added = []
     this.#endTransaction()
   }
@@ -474,6 +426,11 @@ export class Connection<Root extends object = Persistent> {
       header.committing = false
       header.changed = true
     }
+    for (const header of this.#added) {
+      committing.delete(header)
+      disown(header)
+    }
+    this.#added = []
     this.#changed = committing
     if (this.#phase === 'committing') this.#phase = 'reading'
   }
@@ -482,7 +439,8 @@ export class Connection<Root extends object = Persistent> {
     this.#snapshot?.release()
     this.#snapshot = undefined
     this.#reads.clear()
-    this.#clock.epoch++
+    this.#live.restAll()
+    this.#transaction++
     if (this.#phase !== 'closed') this.#phase = 'idle'
   }
 
@@ -490,16 +448,6 @@ export class Connection<Root extends object = Persistent> {
     const header = headerOf(object)
     if (header?.owner === this.#owner) return header
     throw new PerdureError('PERDURE_ARGUMENT', 'Only persistent objects of this connection can be loaded by it.')
-  }
-
-  #resolvePath(path: string): object {
-    let object: unknown = this.root
-    for (const step of path.split('/').filter((part) => part !== '')) {
-      const keyed = object as { get?: (key: string) => unknown; [name: string]: unknown } | null | undefined
-      object = typeof keyed?.get === 'function' ? keyed.get(step) : keyed?.[step]
-    }
-    if (typeof object === 'object' && object !== null && headerOf(object) !== undefined) return object
-    throw new PerdureError('PERDURE_NOT_FOUND', `There is no persistent object at ${path}.`, { details: { path } })
   }
 
   #busy(what: string): PerdureError {
@@ -521,10 +469,6 @@ function checkCacheSize(size: number): number {
 function checkIsolation(isolation: Isolation): Isolation {
   if (isolation === 'serializable' || isolation === 'snapshot') return isolation
   throw new PerdureError('PERDURE_ARGUMENT', `isolation is 'serializable' or 'snapshot', not '${String(isolation)}'.`)
-}
-
-function crawlEnded(): PerdureError {
-  return new PerdureError('PERDURE_STALE', 'The transaction in which this crawl began has ended. Begin a new crawl.')
 }
 
 /** The oid of a stored object, or undefined if it has not been committed yet. */

@@ -1,7 +1,7 @@
 import { FIELDS, isVolatile } from './class-info.js'
 import { PerdureError } from './errors.js'
-import { HEADER, type Header } from './header.js'
-import type { Persistent } from './persistent.js'
+import type { Header } from './header.js'
+import { bareHeader, liveSlots, type Persistent } from './persistent.js'
 import { fromStored, toStored } from './tracked.js'
 
 /**
@@ -35,15 +35,16 @@ export function field<This extends Persistent, Value>(
   const volatile = isVolatile(name)
   return {
     get(this: This): Value {
-      const value = (headerOfField(this).read() as unknown[])[slot]
+      const live = liveSlots(this)
+      const value = (live === undefined ? (bareHeader(this).read() as unknown[]) : live)[slot]
       if (typeof value !== 'object' || volatile) return value as Value
-      return fromStored(headerOfField(this), value) as Value
+      return fromStored(bareHeader(this), value) as Value
     },
     set(this: This, value: Value): void {
-      assign(headerOfField(this), slot, value, volatile)
+      assign(bareHeader(this), slot, value, volatile)
     },
     init(this: This, value: Value): Value {
-      assign(headerOfField(this), slot, value, volatile)
+      assign(bareHeader(this), slot, value, volatile)
       return undefined as Value
     },
   }
@@ -58,10 +59,6 @@ function assign(header: Header, slot: number, value: unknown, volatile: boolean)
   const primitive = typeof stored !== 'object' || stored === null
   if (primitive && Object.is((header.read() as unknown[])[slot], stored)) return
   ;(header.write() as unknown[])[slot] = stored
-}
-
-function headerOfField(object: Persistent): Header {
-  return object[HEADER] as Header
 }
 
 /** Adds the field to the class's list, which begins with the fields of its base class, and returns its slot. */

@@ -2,16 +2,12 @@ import type { ClassInfo } from './class-info.js'
 import type { Oid } from './oid.js'
 import { NO_OID, type Reference } from './reference.js'
 
-/** Counts the transactions of one connection. An object whose header carries another epoch must be touched anew. */
-export interface Clock {
-  epoch: number
-}
-
 /** What an object's header asks of the connection that the object belongs to. */
 export interface ObjectOwner {
-  readonly clock: Clock
+  /** Grows with each transaction of the connection. */
+  readonly transaction: number
 
-  /** Loads the state if it is not there, notes the read, and sets `header.touched` to the current epoch. */
+  /** Loads the state if it is not there, notes the read, and awakens the header until the transaction ends. */
   touch(header: Header): void
 
   /** Called before the first change of an object in a transaction. Sets `header.changed`, or throws if writing is not allowed now. */
@@ -21,15 +17,13 @@ export interface ObjectOwner {
   follow(reference: Reference): object
 }
 
-/** The clock of objects that no connection owns yet: they are always up to date. */
-const NEVER: Clock = { epoch: 0 }
-
 /**
  * The hidden part of a persistent object: who it is, whose it is, and its state.
  *
- * Invariants. `state === undefined` means ghost. `touched === clock.epoch` implies that the state is loaded and
- * that the running transaction has noted the read, so one comparison guards every access. `changed` and
- * `committing` imply that the state is loaded, since the storage does not have it yet.
+ * Invariants. `state === undefined` means ghost. `live` is the state from the moment the running transaction has
+ * loaded it and noted the read until the transaction ends or the object is evicted, and undefined otherwise: so one
+ * comparison guards every access. `changed` and `committing` imply that the state is loaded, since the storage does
+ * not have it yet. An object that belongs to nobody is always live.
  */
 export class Header {
   readonly info: ClassInfo
@@ -39,8 +33,7 @@ export class Header {
   reference: Reference | undefined
   oid: Oid = NO_OID
   owner: ObjectOwner | undefined
-  clock: Clock = NEVER
-  touched = 0
+  live: object | undefined
   /** The state differs from what is stored; the owner, if there is one, will commit or abort it. */
   changed = true
   /** The state has been sent to the storage, which has not answered yet: it may be neither changed nor evicted. */
@@ -61,15 +54,29 @@ export class Header {
 
   /** The state, loaded and noted as read. */
   read(): object {
-    if (this.touched !== this.clock.epoch) this.owner?.touch(this)
-    return this.state as object
+    return this.live ?? this.#touch()
   }
 
   /** The state, about to be changed. Only what this returns may be changed: an earlier `read()` may have been evicted since. */
   write(): object {
-    if (this.touched !== this.clock.epoch) this.owner?.touch(this)
+    const state = this.live ?? this.#touch()
     if (!this.changed) this.owner?.willChange(this)
-    return this.state as object
+    return state
+  }
+
+  /** Lets accesses go straight to the state. */
+  awaken(): void {
+    this.live = this.state
+  }
+
+  /** Makes the next access ask the owner first. */
+  rest(): void {
+    this.live = undefined
+  }
+
+  #touch(): object {
+    this.owner?.touch(this)
+    return this.live as object
   }
 
   /** True if `state` is the object's state, loaded or evicted. */
@@ -77,11 +84,10 @@ export class Header {
     return this.state === state || this.evicted?.deref() === state
   }
 
-  /** Hands the object over to a connection, or (undefined) back to nobody. */
-  belongTo(owner: ObjectOwner | undefined): void {
-    this.owner = owner
-    this.clock = owner?.clock ?? NEVER
-    this.touched = 0
+  /** Takes the state away: the object is a ghost. */
+  forget(): void {
+    this.state = undefined
+    this.rest()
   }
 }
 

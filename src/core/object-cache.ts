@@ -52,6 +52,13 @@ export class ObjectCache {
     if (this.#entries.size > this.#sweepAt) this.#sweep()
   }
 
+  /** Adds many, the most recently used one last. Those that would fall off the list at once are never put on it. */
+  addAll(headers: readonly Header[]): void {
+    const first = Math.max(0, headers.length - this.#capacity)
+    for (let i = 0; i < first; i++) this.#release(headers[i] as Header)
+    for (let i = first; i < headers.length; i++) this.add(headers[i] as Header)
+  }
+
   /** Marks an object as the most recently used one. */
   use(header: Header): void {
     if (header === this.#newest) return
@@ -59,12 +66,6 @@ export class ObjectCache {
     else this.#entries.set(header.oid, header)
     this.#append(header)
     this.#shrink()
-  }
-
-  /** Forgets an object that turned out not to be stored. */
-  remove(header: Header): void {
-    if (this.#isListed(header)) this.#unlink(header)
-    this.#entries.delete(header.oid)
   }
 
   /** Makes a ghost of the object, because its state is no longer the current one. */
@@ -115,9 +116,14 @@ export class ObjectCache {
     while (this.#length > this.#capacity && this.#oldest !== this.#newest) {
       const header = this.#oldest as Header
       this.#unlink(header)
-      this.#entries.set(header.oid, new WeakRef(header))
-      if (!header.changed && !header.committing) evictState(header)
+      this.#release(header)
     }
+  }
+
+  /** Holds the object weakly, without its state. */
+  #release(header: Header): void {
+    this.#entries.set(header.oid, new WeakRef(header))
+    if (!header.changed && !header.committing) evictState(header)
   }
 
   /** Removes the entries of collected objects. Doubling the limit makes this cost O(1) for each object added. */
@@ -131,15 +137,13 @@ export class ObjectCache {
 
 /** Forgets a state that is no longer current: it must be loaded anew. */
 export function discardState(header: Header): void {
-  header.state = undefined
+  header.forget()
   header.evicted = undefined
   header.lent = false
-  header.touched = -1
 }
 
 /** Lets go of a current state to save memory, but finds it again while a container inside it is in use. */
 function evictState(header: Header): void {
   if (header.lent && header.state !== undefined) header.evicted = new WeakRef(header.state)
-  header.state = undefined
-  header.touched = -1
+  header.forget()
 }

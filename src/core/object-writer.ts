@@ -117,8 +117,7 @@ class ObjectWriter {
     this.#context.classes.admit(header.info)
     header.oid = this.#context.allocateOid()
     reference.oid = header.oid
-    header.belongTo(this.#context.owner)
-    header.touched = header.clock.epoch
+    header.owner = this.#context.owner
     this.#added.push(header)
     this.#queue.push(header)
   }
@@ -195,5 +194,6 @@ export function disown(header: Header): void {
   header.oid = NO_OID
   if (header.reference !== undefined) header.reference.oid = NO_OID
   header.changed = true
-  header.belongTo(undefined)
+  header.owner = undefined
+  header.awaken()
 }

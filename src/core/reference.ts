@@ -1,3 +1,4 @@
+import { type InspectOptions, inspect } from 'node:util'
 import type { Oid } from './oid.js'
 
 /** The oid of an object that has not been given one yet. */
@@ -18,5 +19,10 @@ export class Reference {
     this.oid = oid
     this.className = className
     this.object = object
+  }
+
+  /** console.log sees through the Proxies of containers, down to the reference; it shall show the object. */
+  [inspect.custom](depth: number | null, options: InspectOptions, show: typeof inspect): string {
+    return this.object === undefined ? `${this.className}(${this.oid})` : show(this.object, { ...options, depth })
   }
 }

@@ -2,11 +2,14 @@ import { types } from 'node:util'
 import { PerdureError } from './errors.js'
 import { type Header, headerOf } from './header.js'
 import { Reference } from './reference.js'
-import { MAX_DEPTH, type State } from './serializer.js'
+import { MAX_DEPTH, MAX_PROPERTIES, type State } from './serializer.js'
 import { claim, fromStored, isContainer, isPlainObject, referenceTo, toStored } from './tracked.js'
 
 /** One step from a state down to a value: a property name, an array index, or the key of a Map. */
 export type Step = string | number
+
+/** Longer arrays are looked through by their keys. */
+const LONG_ARRAY = 100_000
 
 /** Told of every persistent object that a state refers to. */
 export type OnReference = (reference: Reference) => void
@@ -59,7 +62,9 @@ export class StateWalker {
   }
 
   #properties(object: object): void {
+    let count = 0
     for (const key in object) {
+      if (++count > MAX_PROPERTIES) throw this.#refuse(`an object with more than ${MAX_PROPERTIES} properties`)
       const value: unknown = (object as State)[key]
       if (typeof value === 'object' ? value !== null : typeof value === 'function' || typeof value === 'symbol') {
         this.#step(key, value)
@@ -127,6 +132,11 @@ export class StateWalker {
   }
 
   #array(raw: readonly unknown[]): void {
+    if (raw.length > LONG_ARRAY) {
+      // It may be almost empty: its length says nothing of how much there is to look at.
+      for (const index of Object.keys(raw)) this.#step(Number(index), raw[Number(index)])
+      return
+    }
     for (let index = 0; index < raw.length; index++) {
       const value = raw[index]
       if (typeof value === 'object' ? value !== null : typeof value === 'function' || typeof value === 'symbol') {

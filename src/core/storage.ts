@@ -141,7 +141,7 @@ export interface VerifyReport {
 /** What {@link Storage.share} gives: send `handle` to the other thread with `transferList`. */
 export interface SharedStorage {
   readonly handle: object
-  readonly transferList: readonly MessagePort[]
+  readonly transferList: MessagePort[]
 }
 
 /**

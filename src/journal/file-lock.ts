@@ -247,7 +247,7 @@ function lockedError(
     return new PerdureError('PERDURE_LOCKED', message, { details })
   }
   const message = alive
-    ? `${subject} is open in process ${pid}, since ${since}. Close it there, or run a server and let both connect to it.`
+    ? `${subject} is open in process ${pid}, since ${since}. Close it there, or open it readonly here.`
     : `${subject} is locked by process ${pid} of host ${hostname}, since ${since}, and from here one cannot tell whether that process still runs. ${byHand}`
   return new PerdureError('PERDURE_LOCKED', message, { details })
 }

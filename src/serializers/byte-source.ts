@@ -1,6 +1,6 @@
 import type { PerdureError } from '../core/errors.js'
 import type { Reference } from '../core/reference.js'
-import { MAX_DEPTH, type ReferenceReader, type State } from '../core/serializer.js'
+import { MAX_DEPTH, MAX_PROPERTIES, type ReferenceReader, type State } from '../core/serializer.js'
 import { damage } from './damage.js'
 import { setOwn } from './own-property.js'
 import { Raising } from './raise.js'
@@ -135,6 +135,7 @@ export abstract class ByteSource {
 
   protected object(size: number, depth: number): State {
     this.#enter(size * 2, depth)
+    if (size > MAX_PROPERTIES) throw this.damage(`an object has more than ${MAX_PROPERTIES} properties`)
     const object: State = {}
     for (let i = 0; i < size; i++) {
       const key = this.propertyName()

@@ -171,7 +171,7 @@ describe('PersistentList', () => {
     expect(() => {
       list.length = -1
     }).to.throw(RangeError)
-    expect(() => new PersistentList(3 as never)).to.throw(TypeError)
+    await failure('PERDURE_ARGUMENT', () => new PersistentList(3 as never))
     expect(Reflect.deleteProperty(list, 'length')).to.equal(false)
     Object.defineProperty(list, 1, { value: 2, writable: true, enumerable: true, configurable: true })
     Object.defineProperty(list, 0, { value: 3 })

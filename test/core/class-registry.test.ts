@@ -50,6 +50,12 @@ describe('classes', () => {
     const classes = new ClassRegistry()
     await failure('PERDURE_CLASS', () => classes.register(Date))
     await failure('PERDURE_CLASS', () => classes.register(class extends Persistent {}))
+    for (const className of ['', '\ud800', 'x'.repeat(256)]) {
+      const type = class extends Persistent {
+        static readonly className = className
+      }
+      await failure('PERDURE_CLASS', () => classes.register(type))
+    }
     await failure('PERDURE_CLASS', () => classes.register('Animal' as never))
   })
 

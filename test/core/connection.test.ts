@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import type { Connection } from '../../src/core/connection.js'
 import { oidOf } from '../../src/core/connection.js'
 import type { Database } from '../../src/core/database.js'
-import { ConflictError } from '../../src/core/errors.js'
+import { ConflictError, PerdureError } from '../../src/core/errors.js'
 import { Persistent } from '../../src/core/persistent.js'
 import { memoryDatabase, type Root } from '../support/databases.js'
 import { failure } from '../support/errors.js'
@@ -129,6 +129,28 @@ describe('Connection', () => {
       two.abort()
       expect(node(two, 'a').value).to.equal(99)
       expect(node(two, 'fresh').value).to.equal(5)
+    })
+
+    it('takes new objects of a commit that failed for new ones still', async () => {
+      const [first, second] = [new Node(5), new Node(6)]
+      first.next = second
+      one.root['first'] = first
+      const { commit } = db.storage
+      db.storage.commit = async () => {
+        throw new PerdureError('PERDURE_IO', 'The disk is gone.')
+      }
+      await failure('PERDURE_IO', () => one.commit())
+      db.storage.commit = commit
+      expect([oidOf(first), oidOf(second)]).to.deep.equal([undefined, undefined])
+      delete one.root['first']
+      one.root['second'] = second
+      second.value = 7
+      await one.commit()
+      expect(oidOf(first)).to.equal(undefined)
+      two.abort()
+      expect(node(two, 'second').value).to.equal(7)
+      two.root['first'] = first
+      await failure('PERDURE_FOREIGN_OBJECT', () => two.commit())
     })
 
     it('refuses an object of another connection, with its path', async () => {

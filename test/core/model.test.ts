@@ -3,6 +3,9 @@ import fc from 'fast-check'
 import type { Connection } from '../../src/core/connection.js'
 import { ConflictError } from '../../src/core/errors.js'
 import { Persistent } from '../../src/core/persistent.js'
+import type { Storage } from '../../src/core/storage.js'
+import { FileStorage } from '../../src/storages/file.js'
+import { MemoryStorage } from '../../src/storages/memory.js'
 import { memoryDatabase, type Root } from '../support/databases.js'
 
 /*
@@ -57,6 +60,10 @@ class ModelConnection {
     return this.#base.state
   }
 
+  get writes(): boolean {
+    return this.#writes.size > 0
+  }
+
   read(id: number): void {
     void this.state
     this.#reads.add(id)
@@ -107,6 +114,40 @@ function node({ model, real }: Pair, name: Name): { id: number; model: ModelNode
   expect(found === undefined).to.equal(id === undefined)
   if (id === undefined || found === undefined) return undefined
   return { id, model: model.state.nodes.get(id) as ModelNode, real: found }
+}
+
+/** Commits on several connections at once. Their order is that of the calls. */
+async function commit(pairs: readonly Pair[]): Promise<void> {
+  const commits = pairs.map(({ model, real }) => {
+    const { state, writes } = model
+    const expected = model.commit()
+    const committed = real.commit().then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof ConflictError) return false
+        throw error
+      },
+    )
+    // Without changes the transaction has ended, and reading would begin the next one.
+    if (writes) expectContents(real, state)
+    return { model, real, expected, committed }
+  })
+  for (const { model, real, expected, committed } of commits) {
+    expect(await committed).to.equal(expected)
+    if (expected) continue
+    real.abort()
+    model.abort()
+  }
+}
+
+/** What a connection shows while its commit is under way must be what it is committing. */
+function expectContents(real: Connection<Root>, { names, nodes }: ModelState): void {
+  for (const name of NAMES) {
+    const found = real.root[name] as Node | undefined
+    const expected = nodes.get(names.get(name) as number)
+    expect(found?.value).to.equal(expected?.value)
+    expect(found && [...found.list]).to.deep.equal(expected?.list)
+  }
 }
 
 const steps: Record<string, Step> = {
@@ -172,19 +213,7 @@ const steps: Record<string, Step> = {
     from.model.other = to.id
     from.real.other = to.real
   },
-  async commit({ model, real }) {
-    const expected = model.commit()
-    let committed = true
-    try {
-      await real.commit()
-    } catch (error) {
-      if (!(error instanceof ConflictError)) throw error
-      committed = false
-      real.abort()
-      model.abort()
-    }
-    expect(committed).to.equal(expected)
-  },
+  commit: (pair) => commit([pair]),
   abort({ model, real }) {
     model.abort()
     real.abort()
@@ -196,33 +225,75 @@ const step = fc.record({
   name: fc.constantFrom(...NAMES),
   kind: fc.oneof(
     { weight: 3, arbitrary: fc.constantFrom(...Object.keys(steps)) },
-    { weight: 1, arbitrary: fc.constant('commit') },
+    { weight: 1, arbitrary: fc.constantFrom('commit', 'commit together') },
   ),
   amount: fc.integer({ min: -5, max: 5 }),
 })
 
+type Command = typeof step extends fc.Arbitrary<infer T> ? T : never
+
+interface Variant {
+  readonly name: string
+  readonly cacheSizes: readonly number[]
+  readonly runs: number
+  open(): Promise<Storage> | Storage
+}
+
+class ForgetfulStorage extends MemoryStorage {
+  override changes(): undefined {
+    return undefined
+  }
+}
+
+const variants: readonly Variant[] = [
+  { name: 'MemoryStorage', cacheSizes: [1, 2, 100], runs: 150, open: () => new MemoryStorage() },
+  {
+    name: 'a storage that never knows what has changed',
+    cacheSizes: [1, 100],
+    runs: 75,
+    open: () => new ForgetfulStorage(),
+  },
+  {
+    name: 'FileStorage',
+    cacheSizes: [1, 100],
+    runs: 25,
+    open: () => FileStorage.open(undefined, { durability: 'os' }),
+  },
+]
+
+async function run(program: readonly Command[], storage: Storage, cacheSize: number): Promise<void> {
+  const db = await memoryDatabase([Node], { cacheSize }, storage)
+  try {
+    const model = new ModelDatabase()
+    const pairs: Pair[] = []
+    for (let i = 0; i < 3; i++) pairs.push({ model: new ModelConnection(model), real: await db.connect() })
+    for (const { connection, name, kind, amount } of program) {
+      const pair = pairs[connection] as Pair
+      if (kind === 'commit together') await commit([pair, pairs[(connection + 1) % 3] as Pair])
+      else await steps[kind]?.(pair, name, amount)
+    }
+    const last = { model: new ModelConnection(model), real: await db.connect() }
+    for (const name of NAMES) {
+      await steps['look']?.(last, name, 0)
+      await steps['follow']?.(last, name, 0)
+    }
+  } finally {
+    await db.close()
+  }
+}
+
 describe('connections, against a model', () => {
-  for (const cacheSize of [1, 2, 100]) {
-    it(`read, change, commit, abort and conflict as it says, with cacheSize ${cacheSize}`, async function () {
-      this.timeout(60_000)
-      await fc.assert(
-        fc.asyncProperty(fc.array(step, { maxLength: 120, size: 'max' }), async (program) => {
-          const db = await memoryDatabase([Node], { cacheSize })
-          const model = new ModelDatabase()
-          const pairs: Pair[] = []
-          for (let i = 0; i < 3; i++) pairs.push({ model: new ModelConnection(model), real: await db.connect() })
-          for (const { connection, name, kind, amount } of program) {
-            await steps[kind]?.(pairs[connection] as Pair, name, amount)
-          }
-          const last = { model: new ModelConnection(model), real: await db.connect() }
-          for (const name of NAMES) {
-            await steps['look']?.(last, name, 0)
-            await steps['follow']?.(last, name, 0)
-          }
-          await db.close()
-        }),
-        { numRuns: 150 },
-      )
-    })
+  for (const { name, cacheSizes, runs, open } of variants) {
+    for (const cacheSize of cacheSizes) {
+      it(`read, change, commit, abort and conflict as it says, on ${name} with cacheSize ${cacheSize}`, async function () {
+        this.timeout(60_000)
+        await fc.assert(
+          fc.asyncProperty(fc.array(step, { maxLength: 120, size: 'max' }), async (program) =>
+            run(program, await open(), cacheSize),
+          ),
+          { numRuns: runs },
+        )
+      })
+    }
   }
 })

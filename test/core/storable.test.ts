@@ -53,6 +53,7 @@ describe('what cannot be stored', () => {
     ],
     ['an instance of a subclass of Array', new (class List extends Array {})(), 'root.thing.any'],
     ['an instance of a subclass of Map', new (class Table extends Map {})(), 'root.thing.any'],
+    ['an object with too many properties', { many: { ...new Array(1_000_001).fill(0) } }, 'root.thing.any.many'],
     ['too deep a nesting', deep(600), 'root.thing.any[0][0]'],
   ]
 
@@ -91,6 +92,19 @@ describe('what cannot be stored', () => {
     thing.any = () => 1
     const error = await failure('PERDURE_UNSTORABLE', () => connection.commit())
     expect(error.message).to.match(/Thing\(\d+\)\.any/)
+  })
+
+  it('does not include an array that is almost empty, however long', async () => {
+    await db.transact((root) => {
+      const long: unknown[] = []
+      long[4_000_000_000] = 'far'
+      ;(root['thing'] as Thing).any = long
+    })
+    await db.view((root) => {
+      const long = (root['thing'] as Thing).any as unknown[]
+      expect(long.length).to.equal(4_000_000_001)
+      expect(long[4_000_000_000]).to.equal('far')
+    })
   })
 
   it('does not include anything of the list in the serializer contract', async () => {

@@ -1,5 +1,6 @@
+import { inspect } from 'node:util'
 import { expect } from 'chai'
-import type { Connection } from '../../src/core/connection.js'
+import { type Connection, oidOf } from '../../src/core/connection.js'
 import type { Database } from '../../src/core/database.js'
 import { Persistent } from '../../src/core/persistent.js'
 import { memoryDatabase, type Root } from '../support/databases.js'
@@ -181,6 +182,19 @@ describe('containers inside a state', () => {
     expect(again.set.has(found)).to.equal(true)
     expect([...again.map.keys()]).to.deep.equal([found])
     expect(again.list.includes(found)).to.equal(true)
+  })
+
+  it('shows persistent objects in console.log, and names those that were never met', async () => {
+    const other = connection.root['other'] as Box
+    box.list.push(other)
+    box.map.set(other, other)
+    await connection.commit()
+    const again = await reloaded()
+    const found = again.list
+    expect(inspect(found)).to.equal(`[ Box(${oidOf(other)}) ]`)
+    void found[0]
+    expect(inspect(found)).to.equal('[ Box { list: [], object: {}, map: Map(0) {}, set: Set(0) {} } ]')
+    expect(inspect(again.map, { depth: 0 })).to.equal('Map(1) { [Box] => [Box] }')
   })
 
   it('finds new objects inside containers that were made before they were put in', async () => {

@@ -176,7 +176,7 @@ describe('FileStorage', () => {
   })
 
   describe('verify', () => {
-    const state = msgpack.encode({}, { position: () => 0 }).slice()
+    const state = Uint8Array.from(msgpack.encode({}, { position: () => 0 }))
 
     it('reports records that are damaged on the disk, with the place', async () => {
       const storage = await start(path)
