@@ -23,7 +23,7 @@ const seed = runSeed()
 const MAX_ROUNDS = 20
 
 /** Of each storage and isolation level. */
-const TRANSACTIONS = 4000
+const TRANSACTIONS = 3000
 
 type Plant = (inner: Storage, random: Random) => Storage
 

@@ -64,18 +64,18 @@ export async function runClients(
   )
 }
 
-/** Runs transactions that check the invariant and, some of them, change the counters. Stops early when told to. */
+/** Runs transactions that check the invariant and, some of them, change the counters. Stops early if `isDone`. */
 export async function runClient(
   database: Database<Counters>,
   options: RaceOptions,
-  isDone = () => false,
+  isDone: (soFar: RaceResult) => boolean = () => false,
 ): Promise<RaceResult> {
   const random = new Random(options.seed)
   const result = { checks: 0, commits: 0, conflicts: 0, news: 0 }
   let last = ''
-  for (let done = 0; done < options.transactions && !isDone(); ) {
+  for (let done = 0; done < options.transactions && !isDone(result); ) {
     await using connection = await database.connect({ cacheSize: random.pick(CACHE_SIZES) })
-    for (let turn = 0; turn < CONNECTION_TURNS && done < options.transactions; turn++, done++) {
+    for (let turn = 0; turn < CONNECTION_TURNS && done < options.transactions && !isDone(result); turn++, done++) {
       const state = (await check(connection, options.model, random)).join()
       result.checks++
       if (state !== last) result.news++
