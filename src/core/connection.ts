@@ -97,6 +97,8 @@ export class Connection<Root extends object = Persistent> {
   /** Number of the running transaction, or of the next one. */
   #transaction = 1
   #committing: Promise<Tid> | undefined
+  /** Set as soon as `close` is called, so that it waits for no more than the one commit under way. */
+  #closing = false
   #loads = 0
   #commits = 0
   #conflicts = 0
@@ -198,6 +200,7 @@ export class Connection<Root extends object = Persistent> {
    */
   async commit(options: CommitOptions = {}): Promise<Tid> {
     this.#checkOpen()
+    if (this.#closing) throw connectionClosed()
     if (this.#phase === 'committing') throw this.#busy('commit again')
     if (this.#changed.size === 0) {
       const tid = this.#snapshot?.tid ?? this.#cacheTid
@@ -269,6 +272,7 @@ export class Connection<Root extends object = Persistent> {
 
   /** Waits for the commit under way, drops changes that were not committed, and gives up the cache. May be called more than once. */
   async close(): Promise<void> {
+    this.#closing = true
     await this.#committing?.catch(() => undefined)
     if (this.#phase === 'closed') return
     this.abort()
@@ -455,10 +459,12 @@ export class Connection<Root extends object = Persistent> {
   }
 
   #checkOpen(): void {
-    if (this.#phase === 'closed') {
-      throw new PerdureError('PERDURE_CLOSED', 'This connection has been closed. Get another one from db.connect().')
-    }
+    if (this.#phase === 'closed') throw connectionClosed()
   }
+}
+
+function connectionClosed(): PerdureError {
+  return new PerdureError('PERDURE_CLOSED', 'This connection has been closed. Get another one from db.connect().')
 }
 
 function checkCacheSize(size: number): number {
