@@ -1,9 +1,10 @@
 import { type InspectOptions, inspect } from 'node:util'
 import { type ClassInfo, classInfo, isVolatile, type PersistentClass } from './class-info.js'
 import { PerdureError } from './errors.js'
+import { fromStored } from './from-stored.js'
 import { HEADER, Header, headerOf } from './header.js'
 import { inspectAs } from './inspection.js'
-import { fromStored, toStored } from './tracked.js'
+import { toStored } from './to-stored.js'
 
 /**
  * The header of an instance that is not behind a Proxy. Faster than {@link headerOf}, which has to ask whether the
