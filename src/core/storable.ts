@@ -219,8 +219,7 @@ function copyPlain(value: object, copies: Map<object, object>): object {
 
 /** Own properties of an instance without a Proxy that would be lost: its fields are elsewhere. */
 export function strayProperty(header: Header): string | undefined {
-  const { kind, standIn } = header.info
-  if (kind === 'transparent' || standIn !== undefined) return undefined
+  if (header.info.behindProxy) return undefined
   return Object.keys(header.object).find((key) => !key.startsWith('_v_'))
 }
 
