@@ -5,7 +5,8 @@ import { toStored } from './to-stored.js'
 
 type RawMap = Map<unknown, unknown>
 type RawSet = Set<unknown>
-type Methods = ReadonlyMap<string | symbol, (...args: never[]) => unknown>
+type Method = (...args: never[]) => unknown
+type Methods = ReadonlyMap<string | symbol, Method>
 
 /** Maps and Sets: their methods need the real object, so the Proxy gives out methods that find it. */
 export class KeyedContainer extends Container implements ProxyHandler<object> {
@@ -113,11 +114,15 @@ function getOrInsertComputed(this: object, key: unknown, compute: (key: unknown)
   return mapGet.call(this, key)
 }
 
-const mapMethods: Methods = new Map<string | symbol, (...args: never[]) => unknown>([
+const commonMethods: Methods = new Map<string | symbol, Method>([
   ['has', has],
   ['delete', remove],
   ['clear', clear],
   ['keys', keys],
+])
+
+const mapMethods: Methods = new Map<string | symbol, Method>([
+  ...commonMethods,
   ['values', mapValues],
   ['entries', mapEntries],
   [Symbol.iterator, mapEntries],
@@ -138,11 +143,8 @@ const mapMethods: Methods = new Map<string | symbol, (...args: never[]) => unkno
   ],
 ])
 
-const setMethods: Methods = new Map<string | symbol, (...args: never[]) => unknown>([
-  ['has', has],
-  ['delete', remove],
-  ['clear', clear],
-  ['keys', keys],
+const setMethods: Methods = new Map<string | symbol, Method>([
+  ...commonMethods,
   ['values', keys],
   ['entries', setEntries],
   [Symbol.iterator, keys],

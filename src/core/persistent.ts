@@ -4,6 +4,7 @@ import { PerdureError } from './errors.js'
 import { fromStored } from './from-stored.js'
 import { HEADER, Header, headerOf } from './header.js'
 import { inspectAs } from './inspection.js'
+import type { Oid } from './oid.js'
 import { toStored } from './to-stored.js'
 
 /**
@@ -133,6 +134,12 @@ export function noteChange(object: object): void {
 /** True for instances of persistent classes. Never loads a ghost. */
 export function isPersistent(value: unknown): value is Persistent {
   return typeof value === 'object' && value !== null && headerOf(value) !== undefined
+}
+
+/** The oid of a stored object, or undefined if it has not been committed yet. */
+export function oidOf(object: object): Oid | undefined {
+  const header = headerOf(object)
+  return header === undefined || header.oid < 0 ? undefined : header.oid
 }
 
 /** The header of an object with `@field` accessors. */
