@@ -14,7 +14,7 @@ import { writeObjects } from './object-writer.js'
 import { type Oid, ROOT_OID, type Tid } from './oid.js'
 import type { Persistent } from './persistent.js'
 import type { CommitRequest } from './storage.js'
-import { Workspace, type WorkspaceContext } from './workspace.js'
+import { connectionClosed, Workspace, type WorkspaceContext } from './workspace.js'
 
 /** Figures of one connection, since it was made. */
 export interface ConnectionStatistics {
@@ -50,6 +50,8 @@ export class Connection<Root extends object = Persistent> {
   readonly #context: ConnectionContext
   readonly #objects: Workspace
   #committing: Promise<Tid> | undefined
+  /** Set as soon as `close` is called, so that it waits for no more than the one commit under way. */
+  #closing = false
   #commits = 0
   #conflicts = 0
   #aborts = 0
@@ -124,6 +126,7 @@ export class Connection<Root extends object = Persistent> {
   async commit(options: CommitOptions = {}): Promise<Tid> {
     const objects = this.#objects
     objects.checkOpen()
+    if (this.#closing) throw connectionClosed()
     objects.changes.checkSettled('commit again')
     if (objects.changes.size === 0) {
       const { tid } = objects
@@ -191,6 +194,7 @@ export class Connection<Root extends object = Persistent> {
 
   /** Waits for the commit under way, drops changes that were not committed, and gives up the cache. May be called more than once. */
   async close(): Promise<void> {
+    this.#closing = true
     await this.#committing?.catch(() => undefined)
     if (this.#objects.isClosed) return
     this.abort()

@@ -205,9 +205,7 @@ export class Workspace implements ObjectOwner, CrawlSource {
   }
 
   checkOpen(): void {
-    if (this.#closed) {
-      throw new PerdureError('PERDURE_CLOSED', 'This connection has been closed. Get another one from db.connect().')
-    }
+    if (this.#closed) throw connectionClosed()
   }
 
   /** Makes ghosts of the objects changed by the transactions after `after`, up to `upTo`. */
@@ -217,4 +215,8 @@ export class Workspace implements ObjectOwner, CrawlSource {
     if (oids === undefined) this.cache.invalidateAll()
     else for (const oid of oids) this.cache.invalidate(oid)
   }
+}
+
+export function connectionClosed(): PerdureError {
+  return new PerdureError('PERDURE_CLOSED', 'This connection has been closed. Get another one from db.connect().')
 }

@@ -221,9 +221,13 @@ export class CheckpointWriter {
     this.#fileSystem.syncDirectory(this.#path)
   }
 
-  /** Gives up an unfinished checkpoint. */
+  /** Gives up an unfinished checkpoint. Never throws: that is mostly done because the disk fails. */
   abandon(): void {
-    this.#file.close()
-    this.#fileSystem.unlink(this.#temporaryPath)
+    try {
+      this.#file.close()
+      this.#fileSystem.unlink(this.#temporaryPath)
+    } catch {
+      // The next checkpoint removes the file before it begins.
+    }
   }
 }

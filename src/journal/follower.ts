@@ -41,7 +41,7 @@ export class JournalFollower {
     let checkpoint: CheckpointFile | undefined
     try {
       this.header = readFileHeader(this.#file)
-      const base = chooseBase(fileSystem, this.#file, this.header, this.#file.size())
+      const base = chooseBase(fileSystem, this.#file, this.header)
       const onRebuild = () => void this.#published.add('indexRebuilds', 1)
       this.#index = makeIndex(fileSystem, this.#file, this.header, base, onRebuild)
       checkpoint = base.checkpoint

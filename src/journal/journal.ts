@@ -28,7 +28,8 @@ export interface OpenJournal {
 }
 
 /**
- * Makes an empty database. It appears under its name only when it is complete.
+ * Makes an empty database. It appears under its name only when it is complete. That the name survives a power cut
+ * is up to {@link openForWriting}.
  *
  * @throws PerdureError `PERDURE_NO_SPACE`, `PERDURE_PERMISSION`, `PERDURE_NOT_FOUND`, `PERDURE_IO`
  */
@@ -45,7 +46,6 @@ export function createJournal(fileSystem: FileSystem, path: string, serializer: 
     file.close()
   }
   fileSystem.rename(temporary, path)
-  fileSystem.syncDirectory(path)
 }
 
 function checkSerializerName(name: string): void {
@@ -74,17 +74,18 @@ export function openForWriting(fileSystem: FileSystem, path: string, onRebuild: 
   const file = fileSystem.open(path, 'write')
   try {
     const header = readFileHeader(file)
+    // At each opening, because whoever created the file may have been killed, or have failed, before it could.
+    fileSystem.syncDirectory(path)
     const size = file.size()
-    const base = chooseBase(fileSystem, file, header, size)
+    const base = chooseBase(fileSystem, file, header)
     const index = makeIndex(fileSystem, file, header, base, onRebuild)
     const durable = Math.max(base.durable, readWatermark(fileSystem, path, header))
     const result = replay({ journal: file, header, from: base.state, durable, limit: size, visit: indexer(index) })
     const { state } = result
-    if (result.tornAt !== undefined) {
-      file.truncate(state.end)
-      file.sync()
-    }
-    if (result.durable < state.end) rewrite(file, result.durable, state.end)
+    if (result.tornAt !== undefined) file.truncate(state.end)
+    rewrite(file, result.durable, state.end)
+    // Even if nothing was to be done: what a writer has taken back after a failure must not come back later.
+    file.sync()
     const report: RecoveryReport = {
       checkpoint: base.use,
       transactionsReplayed: result.transactions,
@@ -116,17 +117,22 @@ export interface ReplayBase {
   readonly checkpoint: CheckpointFile | undefined
 }
 
-/** The checkpoint, if it can be trusted; else the beginning of the journal. */
-export function chooseBase(fileSystem: FileSystem, file: OpenFile, header: FileHeader, size: number): ReplayBase {
+/**
+ * The checkpoint, if it can be trusted; else the beginning of the journal.
+ *
+ * @throws CorruptionError if the checkpoint shows that the journal has lost what it had
+ */
+export function chooseBase(fileSystem: FileSystem, file: OpenFile, header: FileHeader): ReplayBase {
   const checkpoint = CheckpointFile.open(fileSystem, file.path, header.uuid)
   if (typeof checkpoint === 'string') return fromBeginning(checkpoint)
-  const use = checkpointUse(file, checkpoint, size)
-  if (use === 'used') {
-    const { required } = checkpoint.header
-    return { use, state: stateOfCheckpoint(checkpoint.header), durable: required, checkpoint }
+  let use: CheckpointUse | undefined
+  try {
+    use = checkpointUse(file, checkpoint)
+  } finally {
+    if (use !== 'used') checkpoint.close()
   }
-  checkpoint.close()
-  return fromBeginning(use)
+  if (use !== 'used') return fromBeginning(use)
+  return { use, state: stateOfCheckpoint(checkpoint.header), durable: checkpoint.header.required, checkpoint }
 }
 
 function fromBeginning(use: CheckpointUse): ReplayBase {

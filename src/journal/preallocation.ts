@@ -1,6 +1,6 @@
 import type { OpenFile } from './journal-file.js'
 
-const CHUNK_BYTES = 4 * 1024 * 1024
+const DEFAULT_PREALLOCATION_BYTES = 4 * 1024 * 1024
 
 /**
  * Keeps the file longer than what has been written, so that most commits do not change its size. A sync must then
@@ -9,18 +9,20 @@ const CHUNK_BYTES = 4 * 1024 * 1024
  */
 export class Preallocation {
   readonly #file: OpenFile
+  readonly #chunkBytes: number
   /** Size of the file as far as it is known. */
   #size: number
 
-  constructor(file: OpenFile, size: number) {
+  constructor(file: OpenFile, size: number, chunkBytes = DEFAULT_PREALLOCATION_BYTES) {
     this.#file = file
+    this.#chunkBytes = chunkBytes
     this.#size = size
   }
 
   /** To be called before bytes are written up to `end`. */
   prepare(end: number): void {
     if (end <= this.#size) return
-    const size = end + CHUNK_BYTES
+    const size = end + this.#chunkBytes
     try {
       this.#file.truncate(size)
       this.#size = size

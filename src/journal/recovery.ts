@@ -14,7 +14,7 @@ import { JournalScanner, type ScannedTransaction } from './scanner.js'
 import type { TransactionImage } from './transaction.js'
 
 /** What has become of the checkpoint when a storage was opened. All but `used` mean that the journal was replayed. */
-export type CheckpointUse = 'used' | 'missing' | 'damaged' | 'foreign' | 'newer-than-journal'
+export type CheckpointUse = 'used' | 'missing' | 'damaged' | 'foreign'
 
 /** What was done to open a storage. */
 export interface RecoveryReport {
@@ -74,9 +74,15 @@ export function countNewObjects(image: TransactionImage): number {
   return count
 }
 
-/** Whether the checkpoint tells of this journal, and of nothing the journal does not have. */
-export function checkpointUse(journal: OpenFile, { header }: CheckpointFile, size: number): CheckpointUse {
-  if (header.required > size) return 'newer-than-journal'
+/**
+ * Whether the checkpoint tells of this journal.
+ *
+ * @throws CorruptionError if it tells of bytes that the journal no longer has
+ */
+export function checkpointUse(journal: OpenFile, { header }: CheckpointFile): CheckpointUse {
+  // Asked for only now that the checkpoint has been read: a journal that is being written only gets longer.
+  const size = journal.size()
+  if (header.required > size) throw lostBytes(journal.path, size, header.required)
   if (header.covered === FILE_HEADER_BYTES) return 'used'
   const bytes = Buffer.alloc(TRAILER_BYTES)
   journal.read(bytes, 0, TRAILER_BYTES, header.covered - TRAILER_BYTES)
@@ -141,15 +147,8 @@ export function replay(options: ReplayOptions): ReplayResult {
 /** Looks at what ends the journal: nothing, preallocated zeros, a torn transaction, or damage. */
 function tornAt(scanner: JournalScanner, { journal, limit }: ReplayOptions, durable: number): number | undefined {
   const at = scanner.position
-  // A file that simply ends is whole, as far as it goes: a copy made earlier than the sidecar files beside it.
+  if (at < durable) throw lostBytes(journal.path, at, durable)
   if (at >= limit) return undefined
-  if (at < durable) {
-    throw new CorruptionError(
-      journal.path,
-      at,
-      `the bytes up to ${durable} had been stored safely. Restore a backup. If this file is a restored copy already, delete the sidecar files beside it (.index, .live).`,
-    )
-  }
   if (scanner.isZeroFrom(at)) return undefined
   const later = scanner.findAfter(at, (transaction) => transaction.header.durable > at)
   if (later === undefined) return at
@@ -160,15 +159,23 @@ function tornAt(scanner: JournalScanner, { journal, limit }: ReplayOptions, dura
   )
 }
 
+function lostBytes(path: string, at: number, durable: number): CorruptionError {
+  return new CorruptionError(
+    path,
+    at,
+    `the bytes up to ${durable} had been stored safely. Restore a backup. If this file is a restored copy already, delete the sidecar files beside it (.index, .live).`,
+  )
+}
+
 /**
  * Writes a stretch of the journal once more. After a failed sync its pages may be readable and yet not be on the
- * disk, and a new sync would not write them because they count as clean.
+ * disk, and a new sync alone would not write them because they count as clean.
  */
 export function rewrite(journal: OpenFile, from: number, to: number): void {
+  if (from >= to) return
   const buffer = Buffer.allocUnsafeSlow(Math.min(to - from, 1024 * 1024))
   for (let at = from; at < to; at += buffer.length) {
     const length = journal.read(buffer, 0, Math.min(buffer.length, to - at), at)
     journal.write([buffer.subarray(0, length)], at)
   }
-  journal.sync()
 }

@@ -11,10 +11,13 @@ export class JournalWriter {
   #end: number
   #durable: number
 
-  /** @param end where the journal ends, every byte before it being on the disk */
-  constructor(file: OpenFile, end: number) {
+  /**
+   * @param end where the journal ends, every byte before it being on the disk
+   * @param preallocationBytes by which the file is made longer than what has been written
+   */
+  constructor(file: OpenFile, end: number, preallocationBytes?: number) {
     this.#file = file
-    this.#preallocation = new Preallocation(file, file.size())
+    this.#preallocation = new Preallocation(file, file.size(), preallocationBytes)
     this.#end = end
     this.#durable = end
   }

@@ -2,7 +2,6 @@ import { realpathSync, rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
-import type { MessagePort } from 'node:worker_threads'
 import { PerdureError } from '../core/errors.js'
 import type { CommitRequest, CommitResult } from '../core/storage.js'
 import { acquireFileLock, type FileLock } from '../journal/file-lock.js'
@@ -11,7 +10,7 @@ import { createJournal } from '../journal/journal.js'
 import { nodeFileSystem } from '../journal/journal-file.js'
 import type { RecoveryReport } from '../journal/recovery.js'
 import { JournalView, type SharedJournal } from '../journal/shared-journal.js'
-import { CoordinatorClient } from '../workers/coordinator-client.js'
+import { type ClientLink, CoordinatorClient } from '../workers/coordinator-client.js'
 import { type CoordinatorStarter, CoordinatorThread } from '../workers/coordinator-thread.js'
 import type { FileStorageSettings } from './file-options.js'
 
@@ -22,9 +21,8 @@ export type FileHandle =
       readonly settings: FileStorageSettings
       readonly shared: SharedJournal
       readonly recovery: RecoveryReport
-      readonly doorbell: SharedArrayBuffer
-      /** Must be in the transfer list. */
-      readonly port: MessagePort
+      /** Its port must be in the transfer list. */
+      readonly link: ClientLink
     }
   | { readonly kind: 'readonly'; readonly settings: FileStorageSettings; readonly path: string }
 
@@ -32,7 +30,7 @@ export type FileHandle =
 export function isFileHandle(value: unknown): value is FileHandle {
   const handle = value as Partial<FileHandle> | null
   if (typeof handle !== 'object' || handle === null) return false
-  return (handle.kind === 'writable' && 'doorbell' in handle) || (handle.kind === 'readonly' && 'path' in handle)
+  return (handle.kind === 'writable' && 'link' in handle) || (handle.kind === 'readonly' && 'path' in handle)
 }
 
 /** What differs between the ways to have a file storage open. */
@@ -123,8 +121,8 @@ export class OwnerBackend implements FileBackend {
   }
 
   share(): FileHandle {
-    const { shared, recovery, doorbell } = this.#thread
-    return { kind: 'writable', settings: this.#settings, shared, recovery, doorbell, port: this.#thread.connect() }
+    const { shared, recovery } = this.#thread
+    return { kind: 'writable', settings: this.#settings, shared, recovery, link: this.#thread.connect() }
   }
 
   async close(): Promise<void> {
@@ -148,13 +146,13 @@ export class AttachedBackend implements FileBackend {
   readonly shared: SharedJournal
   readonly #client: CoordinatorClient
 
-  constructor({ shared, recovery, doorbell, port, settings }: Extract<FileHandle, { kind: 'writable' }>) {
+  constructor({ shared, recovery, link, settings }: Extract<FileHandle, { kind: 'writable' }>) {
     this.path = shared.path
     this.shared = shared
     this.serializer = shared.header.serializer
     this.recovery = recovery
     this.view = JournalView.attach(nodeFileSystem, shared, settings.blockCacheBytes)
-    this.#client = new CoordinatorClient(port, doorbell, shared.path)
+    this.#client = new CoordinatorClient(link, shared.path)
   }
 
   refresh(): void {}

@@ -84,7 +84,7 @@ export class FileStorage implements Storage {
   share(): { handle: FileHandle; transferList: MessagePort[] } {
     this.#assertOpen()
     const handle = this.#backend.share()
-    return { handle, transferList: handle.kind === 'writable' ? [handle.port] : [] }
+    return { handle, transferList: handle.kind === 'writable' ? [handle.link.port] : [] }
   }
 
   snapshot(): Snapshot {

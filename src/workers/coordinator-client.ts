@@ -1,8 +1,26 @@
+import { availableParallelism } from 'node:os'
 import type { MessagePort } from 'node:worker_threads'
 import { PerdureError, unpackError } from '../core/errors.js'
 import type { CommitRequest, CommitResult } from '../core/storage.js'
 import { layOutTransaction } from '../journal/transaction.js'
-import type { CommitAnswer, CommitMessage, CommitOutcome, CoordinatorReply, CoordinatorRequest } from './messages.js'
+import { AnswerSlot } from './answer-slot.js'
+import type {
+  CommitAnswer,
+  CommitMessage,
+  CommitOutcome,
+  CoordinatorReply,
+  CoordinatorRequest,
+  Durability,
+} from './messages.js'
+
+/**
+ * How long a thread waits in place for the answer to its only commit, in ms, if commits are not synced. An event loop
+ * takes about as long to wake up.
+ */
+const PATIENCE_MS = availableParallelism() > 1 ? 0.06 : 0
+
+/** After waiting in vain, at most this many commits are sent without waiting. */
+const LONGEST_PAUSE = 64
 
 /** Smaller transactions are cheaper to copy than to transfer. */
 const TRANSFER_BYTES = 32 * 1024
@@ -12,11 +30,25 @@ interface Waiting {
   readonly reject: (error: PerdureError) => void
 }
 
+/** What a handle must have to commit: made by the coordinator's owner, and sent to the handle's thread. */
+export interface ClientLink {
+  readonly port: MessagePort
+  readonly doorbell: SharedArrayBuffer
+  /** Memory of an {@link AnswerSlot}. */
+  readonly slot: SharedArrayBuffer
+  readonly durability: Durability
+}
+
 /** One handle's way to the coordinator. */
 export class CoordinatorClient {
   readonly #port: MessagePort
   readonly #bell: Int32Array
   readonly #location: string
+  readonly #slot: AnswerSlot
+  readonly #patienceMs: number
+  /** How many commits to send without waiting for them in place, and how many it will be after the next failure. */
+  #pause = 0
+  #nextPause = 1
   readonly #waiting = new Map<number, Waiting>()
   #outbox: CommitMessage[] = []
   #lastId = 0
@@ -24,9 +56,11 @@ export class CoordinatorClient {
   #lost: PerdureError | undefined
   #onIdle: (() => void) | undefined
 
-  constructor(port: MessagePort, doorbell: SharedArrayBuffer, location: string) {
+  constructor({ port, doorbell, slot, durability }: ClientLink, location: string) {
     this.#port = port
     this.#bell = new Int32Array(doorbell)
+    this.#slot = new AnswerSlot(slot)
+    this.#patienceMs = durability === 'os' ? PATIENCE_MS : 0
     this.#location = location
     port.on('message', (reply: CoordinatorReply) => this.#receive(reply))
     port.on('close', () => this.fail(threadLost(location)))
@@ -58,7 +92,23 @@ export class CoordinatorClient {
     const transfer: ArrayBuffer[] = []
     for (const { image } of commits)
       if (image !== undefined && image.length > TRANSFER_BYTES) transfer.push(image.buffer)
+    if (this.#patienceMs > 0 && this.#waiting.size === 1 && this.#pause-- <= 0) this.#sendAndWait(commits, transfer)
+    else this.send({ type: 'commits', commits }, transfer)
+  }
+
+  #sendAndWait(commits: readonly CommitMessage[], transfer: ArrayBuffer[]): void {
+    const [only] = commits
+    this.#slot.expect()
     this.send({ type: 'commits', commits }, transfer)
+    const tid = this.#slot.take(this.#patienceMs)
+    if (tid === undefined || only === undefined) {
+      this.#pause = this.#nextPause
+      this.#nextPause = Math.min(LONGEST_PAUSE, this.#nextPause * 2)
+    } else {
+      this.#pause = 0
+      this.#nextPause = 1
+      this.#settle([{ id: only.id, outcome: { tid } }])
+    }
   }
 
   send(request: CoordinatorRequest, transfer: (ArrayBuffer | MessagePort)[] = []): void {

@@ -67,7 +67,7 @@ export class CoordinatorLoop {
     this.#state = journal.state
     this.#checkpointed = journal.report.checkpoint === 'used' ? journal.covered : 0
     this.#seed = checksumSeed(journal.header.uuid)
-    this.#writer = new JournalWriter(journal.file, journal.state.end)
+    this.#writer = new JournalWriter(journal.file, journal.state.end, settings.preallocationBytes)
     this.#reader = new JournalReader(journal.file, () => published.get('end'), READER_CACHE_BYTES)
     if (settings.loadIndex) journal.index.loadAll()
     this.#ends.set(journal.state.tid, journal.state.end)
@@ -307,6 +307,9 @@ export class CoordinatorLoop {
     const reason = error instanceof Error ? error.message : String(error)
     const { path } = this.#settings
     this.#writer.discard(this.#state.end)
+    // To finish it would mean to sync the journal once more, and to say that all of it was safe.
+    this.#checkpoint?.abandon()
+    this.#checkpoint = undefined
     this.#poison = new PerdureError(
       'PERDURE_POISONED',
       `${path} takes no more commits until it has been opened again, because: ${reason}`,

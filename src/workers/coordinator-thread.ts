@@ -2,8 +2,9 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { PerdureError, unpackError } from '../core/errors.js'
 import type { RecoveryReport } from '../journal/recovery.js'
 import type { SharedJournal } from '../journal/shared-journal.js'
-import { CoordinatorClient, threadLost } from './coordinator-client.js'
-import type { CoordinatorEvent, CoordinatorSettings, CoordinatorWorkerData } from './messages.js'
+import { ANSWER_SLOT_BYTES } from './answer-slot.js'
+import { type ClientLink, CoordinatorClient, threadLost } from './coordinator-client.js'
+import type { ClientEnd, CoordinatorEvent, CoordinatorSettings, CoordinatorWorkerData, Durability } from './messages.js'
 
 /** Starts the thread; given to tests, which put a thread of their own in its place. */
 export type CoordinatorStarter = (data: CoordinatorWorkerData, transfer: MessagePort[]) => Worker
@@ -20,15 +21,15 @@ export class CoordinatorThread {
   readonly client: CoordinatorClient
   readonly shared: SharedJournal
   readonly recovery: RecoveryReport
-  readonly doorbell: SharedArrayBuffer
+  readonly #link: ClientLink
   readonly #worker: Worker
   readonly #ended: Promise<void>
   #closeError: PerdureError | undefined
 
-  private constructor(worker: Worker, client: CoordinatorClient, doorbell: SharedArrayBuffer, ready: ReadyEvent) {
+  private constructor(worker: Worker, client: CoordinatorClient, link: ClientLink, ready: ReadyEvent) {
     this.#worker = worker
     this.client = client
-    this.doorbell = doorbell
+    this.#link = link
     this.shared = ready.shared
     this.recovery = ready.recovery
     this.#ended = new Promise((resolve) => {
@@ -56,13 +57,13 @@ export class CoordinatorThread {
     startWorker: CoordinatorStarter = startCoordinatorWorker,
   ): Promise<CoordinatorThread> {
     const doorbell = new SharedArrayBuffer(4)
-    const { port1, port2 } = new MessageChannel()
-    const worker = startWorker({ settings, port: port2, doorbell }, [port2])
+    const { near, far } = link(doorbell, settings.durability)
+    const worker = startWorker({ settings, client: far, doorbell }, [far.port])
     try {
       const ready = await firstEvent(worker, settings.path)
-      return new CoordinatorThread(worker, new CoordinatorClient(port1, doorbell, settings.path), doorbell, ready)
+      return new CoordinatorThread(worker, new CoordinatorClient(near, settings.path), near, ready)
     } catch (error) {
-      port1.close()
+      near.port.close()
       await worker.terminate()
       throw error
     }
@@ -74,11 +75,11 @@ export class CoordinatorThread {
     this.client.fail(error)
   }
 
-  /** A port through which another handle can commit. */
-  connect(): MessagePort {
-    const { port1, port2 } = new MessageChannel()
-    this.client.send({ type: 'connect', port: port2 }, [port2])
-    return port1
+  /** What another handle needs to commit. */
+  connect(): ClientLink {
+    const { near, far } = link(this.#link.doorbell, this.#link.durability)
+    this.client.send({ type: 'connect', client: far }, [far.port])
+    return near
   }
 
   /**
@@ -93,6 +94,13 @@ export class CoordinatorThread {
     await this.#ended
     if (this.#closeError !== undefined) throw this.#closeError
   }
+}
+
+/** The two ends of a way to the coordinator. */
+function link(doorbell: SharedArrayBuffer, durability: Durability): { near: ClientLink; far: ClientEnd } {
+  const { port1, port2 } = new MessageChannel()
+  const slot = new SharedArrayBuffer(ANSWER_SLOT_BYTES)
+  return { near: { port: port1, doorbell, slot, durability }, far: { port: port2, slot } }
 }
 
 type ReadyEvent = Extract<CoordinatorEvent, { type: 'ready' }>

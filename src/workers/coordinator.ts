@@ -3,8 +3,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { packError } from '../core/errors.js'
 import { nodeFileSystem } from '../journal/journal-file.js'
+import { AnswerSlot } from './answer-slot.js'
 import { CoordinatorLoop, type PendingCommit } from './coordinator-loop.js'
 import type {
+  ClientEnd,
   CommitAnswer,
   CoordinatorEvent,
   CoordinatorReply,
@@ -22,7 +24,7 @@ import type {
  */
 const SPIN_MS = availableParallelism() > 1 ? 0.08 : 0
 
-const { settings, port, doorbell } = workerData as CoordinatorWorkerData
+const { settings, client: owner, doorbell } = workerData as CoordinatorWorkerData
 const bell = new Int32Array(doorbell)
 
 function report(event: CoordinatorEvent): void {
@@ -31,24 +33,24 @@ function report(event: CoordinatorEvent): void {
 
 /** The handles that commit here. */
 class Clients {
-  readonly #ports = new Set<MessagePort>()
+  readonly #slots = new Map<MessagePort, AnswerSlot>()
   #answers = new Map<MessagePort, CommitAnswer[]>()
   /** Somebody has asked to close the journal. */
   closing = false
   /** A port has been added since the event loop last turned. */
   grown = false
 
-  add(client: MessagePort): void {
-    this.#ports.add(client)
+  add({ port, slot }: ClientEnd): void {
+    this.#slots.set(port, new AnswerSlot(slot))
     // Seen only when the event loop turns, which it does after each `connect`; so dead ports cannot pile up.
-    client.on('close', () => this.#ports.delete(client))
+    port.on('close', () => this.#slots.delete(port))
     this.grown = true
   }
 
   /** Everything that waits at any port. */
   receive(): PendingCommit[] {
     const batch: PendingCommit[] = []
-    for (const client of this.#ports) {
+    for (const client of this.#slots.keys()) {
       for (let next = receiveMessageOnPort(client); next !== undefined; next = receiveMessageOnPort(client)) {
         this.#take(client, next.message as CoordinatorRequest, batch)
       }
@@ -64,7 +66,7 @@ class Clients {
         }
         break
       case 'connect':
-        this.add(request.port)
+        this.add(request.client)
         break
       case 'close':
         this.closing = true
@@ -80,13 +82,15 @@ class Clients {
 
   sendAnswers(): void {
     for (const [client, answers] of this.#answers) {
+      const tid = answers.length === 1 ? answers[0]?.outcome.tid : undefined
+      if (tid !== undefined && this.#slots.get(client)?.answer(tid)) continue
       client.postMessage({ type: 'answers', answers } satisfies CoordinatorReply)
     }
     this.#answers.clear()
   }
 
   sayGoodbye(): void {
-    for (const client of this.#ports) {
+    for (const client of this.#slots.keys()) {
       client.postMessage({ type: 'closed' } satisfies CoordinatorReply)
       client.close()
     }
@@ -104,7 +108,7 @@ function waitForBell(seen: number): void {
 
 async function serve(loop: CoordinatorLoop): Promise<void> {
   const clients = new Clients()
-  clients.add(port)
+  clients.add(owner)
   for (;;) {
     // Read before the ports are looked at: a message sent meanwhile changes it, and is not slept through.
     const seen = Atomics.load(bell, 0)

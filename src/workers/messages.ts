@@ -15,12 +15,21 @@ export interface CoordinatorSettings {
   readonly loadIndex: boolean
   /** Bytes of journal after which a new checkpoint is written. */
   readonly checkpointBytes: number
+  /** Bytes by which the file is made longer than needed. Tests use less than the default, to see it happen. */
+  readonly preallocationBytes?: number
+}
+
+/** One handle's way to the coordinator, seen from there. */
+export interface ClientEnd {
+  readonly port: MessagePort
+  /** Memory of an AnswerSlot. */
+  readonly slot: SharedArrayBuffer
 }
 
 export interface CoordinatorWorkerData {
   readonly settings: CoordinatorSettings
-  /** The owner's port. Other ports come by `connect`. */
-  readonly port: MessagePort
+  /** The owner's. Others come by `connect`. */
+  readonly client: ClientEnd
   /** One number that is changed, and waked upon, after each message to the coordinator. */
   readonly doorbell: SharedArrayBuffer
 }
@@ -38,7 +47,7 @@ export interface CommitMessage {
 /** From a handle to the coordinator. */
 export type CoordinatorRequest =
   | { readonly type: 'commits'; readonly commits: readonly CommitMessage[] }
-  | { readonly type: 'connect'; readonly port: MessagePort }
+  | { readonly type: 'connect'; readonly client: ClientEnd }
   /** From the owner only: finish what has come in, then close the journal. */
   | { readonly type: 'close' }
 

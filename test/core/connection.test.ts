@@ -431,6 +431,20 @@ describe('Connection', () => {
       expect(node(two, 'a').value).to.equal(9)
     })
 
+    it('waits for no commit that begins after it was called', async () => {
+      node(one, 'a').value = 7
+      const closed = one.close()
+      await failure('PERDURE_CLOSED', () => one.commit())
+      await closed
+      expect(node(two, 'a').value).to.equal(1)
+      const three = await db.connect()
+      node(three, 'a').value = 8
+      const committed = three.commit()
+      const closing = db.close()
+      await failure('PERDURE_CLOSED', () => committed.then(() => three.commit()))
+      await closing
+    })
+
     it('is done by await using', async () => {
       let held: Connection<Root>
       {

@@ -1,4 +1,4 @@
-import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { expect } from 'chai'
 import { CorruptionError } from '../../src/core/errors.js'
 import { checkpointPath } from '../../src/journal/checkpoint.js'
@@ -82,15 +82,18 @@ describe('checkpoint', () => {
     expect([again.text(5000), again.text(6), again.text(7)]).to.deep.equal(['third', 'first 6', 'second 7'])
   })
 
-  it('may be of a newer state than the journal, which is an older copy', () => {
+  it('shows that the journal has lost what it had, or is an older copy, which must be said', () => {
     copyFileSync(path, directory.join('backup'))
     const journal = reopen()
     journal.commit([[7, 'lost']])
     close(journal)
+    const { size } = statSync(directory.join('backup'))
     copyFileSync(directory.join('backup'), path)
-    const restored = reopen()
-    expect(restored.loop.recovery.checkpoint).to.equal('newer-than-journal')
-    expectWhole(restored)
+    expect(() => reopen())
+      .to.throw(CorruptionError, 'delete the sidecar files')
+      .with.property('offset', size)
+    rmSync(sidecar)
+    expectWhole(reopen())
   })
 
   it('may be of another life of the same journal', () => {

@@ -45,7 +45,7 @@ describe('CoordinatorThread', () => {
 
   it('that ends in the middle of commits lets none of any handle wait', async () => {
     const { thread, worker } = running()
-    const other = new CoordinatorClient(thread.connect(), thread.doorbell, path)
+    const other = new CoordinatorClient(thread.connect(), path)
     await Promise.all([thread.client.commit(request(0)), other.commit(request(1))])
     const commits = Array.from({ length: 200 }, (_, i) => (i % 2 ? thread.client : other).commit(request(i + 2)))
     const ended = worker.terminate()
@@ -83,7 +83,7 @@ describe('CoordinatorThread', () => {
 
   it('answers the commits under way before it closes, and refuses later ones', async () => {
     const { thread } = running()
-    const other = new CoordinatorClient(thread.connect(), thread.doorbell, path)
+    const other = new CoordinatorClient(thread.connect(), path)
     await other.commit(request(1000))
     const commits = Array.from({ length: 100 }, (_, i) => thread.client.commit(request(i)))
     await thread.close()

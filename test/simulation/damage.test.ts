@@ -1,0 +1,114 @@
+import { expect } from 'chai'
+import { flipBit, judge, makeSmallDatabase, replaceFile, type Verdict } from './damage.js'
+import type { DiskImage } from './simulated-disk.js'
+import { PATH } from './workload.js'
+
+const INDEX = `${PATH}.index`
+const LIVE = `${PATH}.live`
+
+/** Of a checkpoint every bit is flipped up to here; behind it are zeros, of which a few must do. */
+const CHECKPOINT_BITS = 8 * 512
+const CHECKPOINT_STRIDE = 8 * 8 + 1
+
+const { oracle, closed, killed, ends } = makeSmallDatabase()
+const newest = oracle.newest
+
+/** Each way in which the files can lie beside one another. */
+const SETTINGS: readonly { readonly name: string; readonly image: DiskImage }[] = [
+  { name: 'with its checkpoint', image: closed },
+  { name: 'without its checkpoint', image: replaceFile(closed, INDEX, undefined) },
+  { name: 'left by a killed process', image: killed },
+  { name: 'left by a killed process, without its watermark', image: replaceFile(killed, LIVE, undefined) },
+]
+
+function contentOf(image: DiskImage, path: string): Buffer {
+  const content = image.get(path)
+  if (content === undefined) throw new Error(`There is no ${path}.`)
+  return content.toBuffer()
+}
+
+/** Counts verdicts, and checks each. */
+class Tally {
+  readonly #counts = new Map<string, number>()
+
+  add(verdict: Verdict, isAllowed: (tid: number) => boolean, what: string): void {
+    const word = 'error' in verdict ? verdict.error : verdict.tid === newest ? 'whole' : 'an earlier state'
+    this.#counts.set(word, (this.#counts.get(word) ?? 0) + 1)
+    if ('tid' in verdict && !isAllowed(verdict.tid)) throw new Error(`${what}: opens at transaction ${verdict.tid}.`)
+  }
+
+  count(word: string): number {
+    return this.#counts.get(word) ?? 0
+  }
+
+  print(): void {
+    console.log(`      ${[...this.#counts].map(([word, count]) => `${word}: ${count}`).join(', ')}`)
+  }
+}
+
+/** Runs `damage` over every variant, opened for writing and readonly. */
+function judgeAll(damage: Iterable<{ image: DiskImage; what: string }>, isAllowed: (tid: number) => boolean): Tally {
+  const tally = new Tally()
+  for (const { image, what } of damage) {
+    for (const readonly of [false, true]) tally.add(judge(image, oracle, readonly), isAllowed, what)
+  }
+  tally.print()
+  return tally
+}
+
+function* flips(image: DiskImage, path: string, bits: Iterable<number>) {
+  const bytes = contentOf(image, path)
+  for (const bit of bits) yield { image: replaceFile(image, path, flipBit(bytes, bit)), what: `bit ${bit} of ${path}` }
+}
+
+function* truncations(image: DiskImage, path: string, step: number) {
+  const bytes = contentOf(image, path)
+  for (let size = 0; size < bytes.length; size += step) {
+    yield { image: replaceFile(image, path, bytes.subarray(0, size)), what: `${path} cut off at ${size}` }
+  }
+}
+
+function* allBits(bytes: Uint8Array, all = Number.POSITIVE_INFINITY, stride = 1) {
+  for (let bit = 0; bit < bytes.length * 8; bit += bit < all ? 1 : stride) yield bit
+}
+
+describe('A damaged file', function () {
+  this.timeout(120_000)
+
+  for (const { name, image } of SETTINGS) {
+    it(`${name}: any bit of the journal flipped`, () => {
+      const bits = allBits(contentOf(image, PATH))
+      const tally = judgeAll(flips(image, PATH, bits), (tid) => tid >= newest - 1)
+      expect(tally.count('PERDURE_CORRUPTION')).to.be.greaterThan(0)
+    })
+
+    it(`${name}: the journal cut off at any byte`, () => {
+      // The sidecar files prove what must be there. Without them, a file that is cut off cannot be told from a copy
+      // that was made earlier, and is read as far as it goes.
+      const proven = image.has(INDEX) || image.has(LIVE)
+      const size = ends.at(-1) as number
+      for (const { image: damaged, what } of truncations(image, PATH, 1)) {
+        const kept = contentOf(damaged, PATH).length
+        const whole = ends.filter((end) => end <= kept).length - 1
+        const isAllowed = (tid: number) => tid === whole && (!proven || kept >= size)
+        const tally = new Tally()
+        for (const readonly of [false, true]) tally.add(judge(damaged, oracle, readonly), isAllowed, what)
+      }
+    })
+  }
+
+  it('does no harm if it is the checkpoint, whatever has happened to it', () => {
+    const bytes = contentOf(closed, INDEX)
+    const isWhole = (tid: number) => tid === newest
+    const flipped = judgeAll(flips(closed, INDEX, allBits(bytes, CHECKPOINT_BITS, CHECKPOINT_STRIDE)), isWhole)
+    const cut = judgeAll(truncations(closed, INDEX, 5), isWhole)
+    expect(flipped.count('PERDURE_CORRUPTION') + cut.count('PERDURE_CORRUPTION')).to.equal(0)
+  })
+
+  it('does no harm if it is the watermark, whatever has happened to it', () => {
+    const isWhole = (tid: number) => tid === newest
+    const flipped = judgeAll(flips(killed, LIVE, allBits(contentOf(killed, LIVE))), isWhole)
+    const cut = judgeAll(truncations(killed, LIVE, 1), isWhole)
+    expect(flipped.count('PERDURE_CORRUPTION') + cut.count('PERDURE_CORRUPTION')).to.equal(0)
+  })
+})

@@ -1,0 +1,85 @@
+import type { Oid, Tid } from '../../src/core/oid.js'
+import type { CommitRequest } from '../../src/core/storage.js'
+
+/** What should become of a commit. */
+export type Expectation = { readonly tid: Tid } | { readonly conflicts: readonly Oid[] }
+
+interface Transaction {
+  /** The newest transaction before the batch that this one was made in. */
+  readonly before: Tid
+  readonly request: CommitRequest
+  readonly writes: ReadonlyMap<Oid, Uint8Array>
+}
+
+/**
+ * What a database should hold, kept in the plainest way: a list of transactions. It knows nothing of files, and it
+ * decides for itself which commits conflict.
+ */
+export class Oracle {
+  /** By tid: the first transaction has tid 1. */
+  readonly #transactions: Transaction[]
+  /** The newest transaction whose commit has been answered. */
+  acknowledged: Tid
+
+  constructor(transactions: readonly Transaction[] = [], acknowledged: Tid = 0) {
+    this.#transactions = [...transactions]
+    this.acknowledged = acknowledged
+  }
+
+  /** The newest transaction that may be there. */
+  get newest(): Tid {
+    return this.#transactions.length
+  }
+
+  /** Notes commits that are about to be made together. Whether they will survive is not known before the answer. */
+  submit(batch: readonly CommitRequest[]): Expectation[] {
+    const before = this.newest
+    return batch.map((request) => {
+      const { base, reads, writes } = request
+      const oids = new Set([...reads, ...writes.map(({ oid }) => oid)])
+      const conflicts = [...oids].filter((oid) => this.#changedAfter(oid, base))
+      if (conflicts.length > 0) return { conflicts }
+      if (writes.length === 0) return { tid: base }
+      const copies = new Map(writes.map(({ oid, data }) => [oid, Uint8Array.from(data)]))
+      this.#transactions.push({ before, request, writes: copies })
+      return { tid: this.newest }
+    })
+  }
+
+  #changedAfter(oid: Oid, base: Tid): boolean {
+    return this.#transactions.slice(base).some(({ writes }) => writes.has(oid))
+  }
+
+  /** What was asked for when this transaction was made. */
+  request(tid: Tid): CommitRequest | undefined {
+    return this.#transactions[tid - 1]?.request
+  }
+
+  /** The newest transaction before the batch of this one. */
+  beforeBatchOf(tid: Tid): Tid {
+    return this.#transactions[tid - 1]?.before ?? 0
+  }
+
+  acknowledge(tid: Tid): void {
+    this.acknowledged = Math.max(this.acknowledged, tid)
+  }
+
+  /** The newest version of an object that is not newer than `tid`. */
+  find(oid: Oid, tid: Tid): { readonly tid: Tid; readonly data: Uint8Array } | undefined {
+    for (let at = Math.min(tid, this.newest); at > 0; at--) {
+      const data = this.#transactions[at - 1]?.writes.get(oid)
+      if (data !== undefined) return { tid: at, data }
+    }
+    return undefined
+  }
+
+  /** Every oid that has ever been written. */
+  oids(): Oid[] {
+    return [...new Set(this.#transactions.flatMap(({ writes }) => [...writes.keys()]))]
+  }
+
+  /** A copy in which the transactions after `newest` have never happened. */
+  fork(newest: Tid = this.newest): Oracle {
+    return new Oracle(this.#transactions.slice(0, newest), Math.min(this.acknowledged, newest))
+  }
+}
