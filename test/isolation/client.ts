@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Isolation } from '../../src/core/connection.js'
+import type { Isolation } from '../../src/core/connection-options.js'
 import type { Database } from '../../src/core/database.js'
 import { ConflictError } from '../../src/core/errors.js'
 import { Random } from '../../src/testing/random.js'

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { Isolation } from '../../src/core/connection.js'
+import type { Isolation } from '../../src/core/connection-options.js'
 import type { Storage } from '../../src/core/storage.js'
 import { MemoryStorage } from '../../src/storages/memory.js'
 import { Random, runSeed } from '../../src/testing/random.js'
