@@ -202,7 +202,8 @@ export interface Storage {
 
   /**
    * Reads every object of the newest state, checks its checksum, decodes its state, and checks that what it refers
-   * to exists and is of the class the reference names. Damage is reported, not thrown.
+   * to exists and is of the class the reference names. A storage with a history checks the checksums of superseded
+   * versions as well. Damage is reported, not thrown.
    *
    * @throws PerdureError `PERDURE_UNSUPPORTED` without the capability `verify`
    */

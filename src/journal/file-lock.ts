@@ -117,6 +117,27 @@ export function acquireFileLock(path: string, { link = linkSync }: FileLockOptio
   })
 }
 
+/**
+ * Makes sure that nobody has the file at `path` open for writing now, without taking its lock: that would write.
+ *
+ * @throws PerdureError `PERDURE_LOCKED` as {@link acquireFileLock} does; `PERDURE_NOT_FOUND`, `PERDURE_PERMISSION`
+ */
+export function assertNotLocked(path: string): void {
+  translateErrors(path, () => {
+    const subject = canonicalPath(path)
+    const lockPath = `${subject}.lock`
+    const found = readHolder(lockPath)
+    if (found === 'none') return
+    if (found === 'unreadable') throw unreadableError(subject, lockPath)
+    throwUnlessDead(subject, lockPath, found, describeSelf())
+  })
+}
+
+function throwUnlessDead(subject: string, lockPath: string, found: LockHolder, self: LockHolder): void {
+  const state = judgeHolder(found, self)
+  if (state !== 'dead') throw lockedError(subject, lockPath, found, state === 'alive', isSameProcess(found, self))
+}
+
 class Acquisition {
   readonly #subject: string
   readonly #link: (existing: string, name: string) => void
@@ -136,9 +157,7 @@ class Acquisition {
         const found = readHolder(lockPath)
         if (found === 'none') continue
         if (found === 'unreadable') throw unreadableError(this.#subject, lockPath)
-        const state = judgeHolder(found, self)
-        if (state !== 'dead')
-          throw lockedError(this.#subject, lockPath, found, state === 'alive', isSameProcess(found, self))
+        throwUnlessDead(this.#subject, lockPath, found, self)
         if (this.#replace(lockPath, temporary, found.nonce, self)) return
       }
     } finally {

@@ -52,6 +52,9 @@ export function roundUp8(size: number): number {
   return Math.ceil(size / 8) * 8
 }
 
+/** What a user can do about damage. */
+export const RESTORE_OR_REPAIR = 'Restore a backup; repairFile() salvages what is good.'
+
 export interface FileHeader {
   /** 16 random bytes. They tie the sidecar files to this journal. */
   readonly uuid: Uint8Array
@@ -96,7 +99,7 @@ export function decodeFileHeader(path: string, bytes: Buffer): FileHeader {
     )
   }
   if (crc32(bytes.subarray(0, 124)) !== view.getUint32(124, true)) {
-    throw new CorruptionError(path, 0, 'the checksum of the file header is wrong.')
+    throw new CorruptionError(path, 0, `the checksum of the file header is wrong. ${RESTORE_OR_REPAIR}`)
   }
   return {
     uuid: Uint8Array.from(bytes.subarray(16, 32)),

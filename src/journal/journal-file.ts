@@ -1,4 +1,4 @@
-import * as fs from 'node:fs'
+import * as nodeFs from 'node:fs'
 import { dirname } from 'node:path'
 import { type ErrorCode, PerdureError, systemCode } from '../core/errors.js'
 
@@ -81,12 +81,31 @@ function attempt<T>(path: string, action: string, call: () => T): T {
   }
 }
 
+/** What of node:fs is used here, so that tests can put a system in its place that interrupts and does half of it. */
+export type FileBinding = Pick<
+  typeof nodeFs,
+  | 'closeSync'
+  | 'fdatasyncSync'
+  | 'fstatSync'
+  | 'fsyncSync'
+  | 'ftruncateSync'
+  | 'openSync'
+  | 'readSync'
+  | 'renameSync'
+  | 'statSync'
+  | 'unlinkSync'
+  | 'writeSync'
+  | 'writevSync'
+>
+
 class NodeFile implements OpenFile {
   readonly path: string
+  readonly #fs: FileBinding
   readonly #fd: number
   #open = true
 
-  constructor(path: string, fd: number) {
+  constructor(fs: FileBinding, path: string, fd: number) {
+    this.#fs = fs
     this.path = path
     this.#fd = fd
   }
@@ -104,9 +123,9 @@ class NodeFile implements OpenFile {
   #readOnce(buffer: Uint8Array, offset: number, length: number, position: number): number {
     // The first try stands outside of `attempt`: a closure for each load would be felt.
     try {
-      return fs.readSync(this.#fd, buffer, offset, length, position)
+      return this.#fs.readSync(this.#fd, buffer, offset, length, position)
     } catch {
-      return attempt(this.path, 'read', () => fs.readSync(this.#fd, buffer, offset, length, position))
+      return attempt(this.path, 'read', () => this.#fs.readSync(this.#fd, buffer, offset, length, position))
     }
   }
 
@@ -124,32 +143,32 @@ class NodeFile implements OpenFile {
   #writeOnce(buffers: readonly Uint8Array[], position: number): number {
     const [first] = buffers
     return buffers.length === 1 && first !== undefined
-      ? fs.writeSync(this.#fd, first, 0, first.length, position)
-      : fs.writevSync(this.#fd, buffers as Uint8Array[], position)
+      ? this.#fs.writeSync(this.#fd, first, 0, first.length, position)
+      : this.#fs.writevSync(this.#fd, buffers as Uint8Array[], position)
   }
 
   sync(): void {
     // Not through `attempt`: after a failed sync the pages count as clean, so a second one would succeed for nothing.
     try {
-      fs.fdatasyncSync(this.#fd)
+      this.#fs.fdatasyncSync(this.#fd)
     } catch (error) {
       throw fileError(error, this.path, 'sync')
     }
   }
 
   truncate(size: number): void {
-    attempt(this.path, 'set the size of', () => fs.ftruncateSync(this.#fd, size))
+    attempt(this.path, 'set the size of', () => this.#fs.ftruncateSync(this.#fd, size))
   }
 
   size(): number {
-    return attempt(this.path, 'examine', () => fs.fstatSync(this.#fd)).size
+    return attempt(this.path, 'examine', () => this.#fs.fstatSync(this.#fd)).size
   }
 
   close(): void {
     if (!this.#open) return
     this.#open = false
     try {
-      fs.closeSync(this.#fd)
+      this.#fs.closeSync(this.#fd)
     } catch (error) {
       throw fileError(error, this.path, 'close')
     }
@@ -170,42 +189,56 @@ function after(buffers: readonly Uint8Array[], count: number): Uint8Array[] {
   return rest
 }
 
-/** The real file system. */
-export const nodeFileSystem: FileSystem = {
-  open(path, mode) {
+class NodeFileSystem implements FileSystem {
+  readonly #fs: FileBinding
+
+  constructor(fs: FileBinding) {
+    this.#fs = fs
+  }
+
+  open(path: string, mode: OpenMode): OpenFile {
     return new NodeFile(
+      this.#fs,
       path,
-      attempt(path, mode === 'create' ? 'create' : 'open', () => fs.openSync(path, FLAGS[mode])),
+      attempt(path, mode === 'create' ? 'create' : 'open', () => this.#fs.openSync(path, FLAGS[mode])),
     )
-  },
+  }
 
-  exists(path) {
-    return attempt(path, 'examine', () => fs.statSync(path, { throwIfNoEntry: false })) !== undefined
-  },
+  exists(path: string): boolean {
+    return attempt(path, 'examine', () => this.#fs.statSync(path, { throwIfNoEntry: false })) !== undefined
+  }
 
-  rename(from, to) {
-    attempt(to, 'rename to', () => fs.renameSync(from, to))
-  },
+  rename(from: string, to: string): void {
+    attempt(to, 'rename to', () => this.#fs.renameSync(from, to))
+  }
 
-  unlink(path) {
+  unlink(path: string): void {
     try {
-      fs.unlinkSync(path)
+      this.#fs.unlinkSync(path)
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw fileError(error, path, 'remove')
     }
-  },
+  }
 
-  syncDirectory(path) {
+  syncDirectory(path: string): void {
     // Windows cannot open a directory, and its file systems journal names by themselves.
     if (process.platform === 'win32') return
     const directory = dirname(path)
-    const fd = attempt(directory, 'open', () => fs.openSync(directory, 'r'))
+    const fd = attempt(directory, 'open', () => this.#fs.openSync(directory, 'r'))
     try {
-      fs.fsyncSync(fd)
+      this.#fs.fsyncSync(fd)
     } catch (error) {
       throw fileError(error, directory, 'sync')
     } finally {
-      fs.closeSync(fd)
+      this.#fs.closeSync(fd)
     }
-  },
+  }
 }
+
+/** The file system behind a binding. */
+export function fileSystemOver(fs: FileBinding): FileSystem {
+  return new NodeFileSystem(fs)
+}
+
+/** The real file system. */
+export const nodeFileSystem = fileSystemOver(nodeFs)

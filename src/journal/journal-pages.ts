@@ -1,6 +1,6 @@
 import { CorruptionError } from '../core/errors.js'
 import { CheckpointFile } from './checkpoint.js'
-import { checksumSeed, FILE_HEADER_BYTES, type FileHeader } from './format.js'
+import { checksumSeed, FILE_HEADER_BYTES, type FileHeader, RESTORE_OR_REPAIR } from './format.js'
 import type { FileSystem, OpenFile } from './journal-file.js'
 import { type OidIndex, PAGE_ENTRIES, type PageSource } from './oid-index.js'
 import { JournalScanner } from './scanner.js'
@@ -81,7 +81,7 @@ export class JournalPages implements PageSource {
     this.#failure = new CorruptionError(
       this.#journal.path,
       scanner.position,
-      'a transaction is damaged, and so is the index file. Restore a backup.',
+      `a transaction is damaged, and so is the index file. ${RESTORE_OR_REPAIR}`,
     )
     throw this.#failure
   }

@@ -48,7 +48,7 @@ export function createJournal(fileSystem: FileSystem, path: string, serializer: 
   fileSystem.rename(temporary, path)
 }
 
-function checkSerializerName(name: string): void {
+export function checkSerializerName(name: string): void {
   if (/^[a-z0-9._-]{1,31}$/.test(name)) return
   throw new PerdureError(
     'PERDURE_ARGUMENT',

@@ -6,6 +6,7 @@ import {
   FILE_HEADER_BYTES,
   MAX_RECORD_BYTES,
   RECORD_HEADER_BYTES,
+  RESTORE_OR_REPAIR,
   recordIsIntact,
   recordLength,
   recordOid,
@@ -106,7 +107,7 @@ export class JournalReader {
     return new CorruptionError(
       this.#file.path,
       offset,
-      `the record of object ${oid} is not what was stored: ${what}.`,
+      `the record of object ${oid} is not what was stored: ${what}. ${RESTORE_OR_REPAIR}`,
       {
         details: { oid },
       },

@@ -5,6 +5,7 @@ import {
   checksumSeed,
   FILE_HEADER_BYTES,
   type FileHeader,
+  RESTORE_OR_REPAIR,
   readTrailer,
   recordPrevious,
   TRAILER_BYTES,
@@ -133,7 +134,7 @@ export function replay(options: ReplayOptions): ReplayResult {
       throw new CorruptionError(
         journal.path,
         transaction.position,
-        `transaction ${transaction.header.tid} follows transaction ${state.tid}.`,
+        `transaction ${transaction.header.tid} follows transaction ${state.tid}. ${RESTORE_OR_REPAIR}`,
       )
     }
     visit(transaction)
@@ -155,7 +156,7 @@ function tornAt(scanner: JournalScanner, { journal, limit }: ReplayOptions, dura
   throw new CorruptionError(
     journal.path,
     at,
-    `a transaction is damaged, and transaction ${later.header.tid} at byte ${later.position} shows that it had been stored safely. Restore a backup.`,
+    `a transaction is damaged, and transaction ${later.header.tid} at byte ${later.position} shows that it had been stored safely. ${RESTORE_OR_REPAIR}`,
   )
 }
 
@@ -163,7 +164,7 @@ function lostBytes(path: string, at: number, durable: number): CorruptionError {
   return new CorruptionError(
     path,
     at,
-    `the bytes up to ${durable} had been stored safely. Restore a backup. If this file is a restored copy already, delete the sidecar files beside it (.index, .live).`,
+    `the bytes up to ${durable} had been stored safely. ${RESTORE_OR_REPAIR} If this file is a restored copy already, delete the sidecar files beside it (.index, .live).`,
   )
 }
 

@@ -1,5 +1,4 @@
 import {
-  MIN_TRANSACTION_BYTES,
   readTransactionHeader,
   TRANSACTION_HEADER_BYTES,
   TRANSACTION_MAGIC,
@@ -7,9 +6,8 @@ import {
   transactionChecksum,
 } from './format.js'
 import type { OpenFile } from './journal-file.js'
+import { ReadWindow, WINDOW_BYTES } from './read-window.js'
 import { TransactionImage } from './transaction.js'
-
-const WINDOW_BYTES = 1024 * 1024
 
 /** One intact transaction found in a journal. */
 export interface ScannedTransaction {
@@ -24,7 +22,7 @@ export interface ScannedTransaction {
 
 /** Reads transactions one after another and stops at the first that is not intact. */
 export class JournalScanner {
-  readonly #window: Window
+  readonly #window: ReadWindow
   readonly #seed: number
   readonly #limit: number
   #position: number
@@ -34,7 +32,7 @@ export class JournalScanner {
    * @param limit bytes from this offset on are taken as not there
    */
   constructor(file: OpenFile, seed: number, position: number, limit: number) {
-    this.#window = new Window(file, limit)
+    this.#window = new ReadWindow(file, limit)
     this.#seed = seed
     this.#limit = limit
     this.#position = position
@@ -54,17 +52,29 @@ export class JournalScanner {
 
   /** Finds the first intact transaction after `position`, wherever it is, for which `matches` holds. */
   findAfter(position: number, matches: (transaction: ScannedTransaction) => boolean): ScannedTransaction | undefined {
-    for (let at = position + 8; at + MIN_TRANSACTION_BYTES <= this.#limit; at += WINDOW_BYTES) {
-      const chunk = this.#window.bytes(at, WINDOW_BYTES)
-      // A copy, because looking at a candidate moves the window.
-      const words = new Uint32Array(chunk.buffer.slice(chunk.byteOffset, chunk.byteOffset + (chunk.length & ~7)))
-      for (let i = 0; i < words.length; i += 2) {
-        if (words[i] !== NATIVE_MAGIC) continue
-        const transaction = this.#transactionAt(at + i * 4)
-        if (transaction !== undefined && matches(transaction)) return transaction
-      }
+    for (let at = position + 8; at < this.#limit; at += WINDOW_BYTES) {
+      const transaction = this.findWithin(at, matches)
+      if (transaction !== undefined) return transaction
     }
     return undefined
+  }
+
+  /** As {@link findAfter}, but looks only for transactions that begin less than {@link WINDOW_BYTES} behind `at`. */
+  findWithin(at: number, matches: (transaction: ScannedTransaction) => boolean): ScannedTransaction | undefined {
+    const chunk = this.#window.bytes(at, WINDOW_BYTES)
+    // A copy, because looking at a candidate moves the window.
+    const words = new Uint32Array(chunk.buffer.slice(chunk.byteOffset, chunk.byteOffset + (chunk.length & ~7)))
+    for (let i = 0; i < words.length; i += 2) {
+      if (words[i] !== NATIVE_MAGIC) continue
+      const transaction = this.#transactionAt(at + i * 4)
+      if (transaction !== undefined && matches(transaction)) return transaction
+    }
+    return undefined
+  }
+
+  /** Goes on with the transaction that begins at `position`. */
+  seek(position: number): void {
+    this.#position = position
   }
 
   /** Whether there are only zeros between `position` and the limit. */
@@ -96,34 +106,3 @@ const NATIVE_MAGIC = (() => {
   new DataView(bytes).setUint32(0, TRANSACTION_MAGIC, true)
   return new Uint32Array(bytes)[0] as number
 })()
-
-/** A stretch of the file held in memory, read ahead, and large enough for the largest transaction met. */
-class Window {
-  readonly #file: OpenFile
-  readonly #limit: number
-  #buffer = Buffer.allocUnsafeSlow(0)
-  #start = 0
-  #length = 0
-
-  constructor(file: OpenFile, limit: number) {
-    this.#file = file
-    this.#limit = limit
-  }
-
-  /** `length` bytes from `position` on, or as many as there are. A view that is valid until the next call. */
-  bytes(position: number, length: number): Buffer<ArrayBuffer> {
-    const wanted = Math.max(0, Math.min(length, this.#limit - position))
-    const known = position >= this.#start && position + wanted <= this.#start + this.#length
-    if (!known) this.#fill(position, wanted)
-    const start = position - this.#start
-    return this.#buffer.subarray(start, Math.min(start + wanted, this.#length))
-  }
-
-  #fill(position: number, wanted: number): void {
-    const size = Math.max(wanted, Math.min(WINDOW_BYTES, this.#limit - position))
-    if (this.#buffer.length < size) this.#buffer = Buffer.allocUnsafeSlow(size)
-    const length = Math.max(0, Math.min(this.#buffer.length, this.#limit - position))
-    this.#start = position
-    this.#length = this.#file.read(this.#buffer, 0, length, position)
-  }
-}

@@ -48,6 +48,17 @@ export class TransactionImage {
     }
   }
 
+  /** Whether the records fill the transaction exactly. Only bytes made by something else than this package fail it. */
+  hasSoundLayout(): boolean {
+    const end = this.bytes.length - TRAILER_BYTES
+    let offset = this.#firstRecord
+    for (let i = 0; i < this.recordCount; i++) {
+      if (offset + RECORD_HEADER_BYTES > end) return false
+      offset += RECORD_HEADER_BYTES + recordLength(this.view, offset)
+    }
+    return offset <= end && roundUp8(offset) === end
+  }
+
   /** The data of the record at an offset that {@link forEachRecord} gave. */
   dataAt(offset: number): Uint8Array {
     const start = offset + RECORD_HEADER_BYTES

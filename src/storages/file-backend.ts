@@ -1,7 +1,7 @@
-import { realpathSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { PerdureError } from '../core/errors.js'
 import type { CommitRequest, CommitResult } from '../core/storage.js'
 import { acquireFileLock, type FileLock } from '../journal/file-lock.js'
@@ -12,6 +12,7 @@ import type { RecoveryReport } from '../journal/recovery.js'
 import { JournalView, type SharedJournal } from '../journal/shared-journal.js'
 import { type ClientLink, CoordinatorClient } from '../workers/coordinator-client.js'
 import { type CoordinatorStarter, CoordinatorThread } from '../workers/coordinator-thread.js'
+import { canonicalPath } from './canonical-path.js'
 import type { FileStorageSettings } from './file-options.js'
 
 /** What another thread needs to open the storage too. It passes through `workerData` and `postMessage`. */
@@ -237,15 +238,6 @@ class Place {
     if (!this.temporary) return
     process.off('exit', this.#removeNow)
     await rm(dirname(this.path), { recursive: true, force: true })
-  }
-}
-
-/** The real path, so that the sidecar files are the same whatever link the database is opened by. */
-function canonicalPath(path: string): string {
-  try {
-    return nodeFileSystem.exists(path) ? realpathSync(path) : join(realpathSync(dirname(resolve(path))), basename(path))
-  } catch {
-    return resolve(path) // What is wrong with it shows when it is opened.
   }
 }
 

@@ -143,7 +143,7 @@ export class FileStorage implements Storage {
           tid: snapshot.tid,
           nextOid: view.state.get('nextOid'),
           objects: view.state.get('objects'),
-          bytes: view.state.get('end'),
+          end: view.state.get('end'),
         },
         options,
       )

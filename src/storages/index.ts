@@ -2,3 +2,13 @@ export type * from '../core/storage.js'
 export { FileStorage } from './file.js'
 export type { FileStorageOptions } from './file-options.js'
 export { MemoryStorage, type MemoryStorageOptions } from './memory.js'
+export { repairFile } from './repair.js'
+export type {
+  DamagedRegion,
+  DanglingReference,
+  LostObject,
+  RepairKeep,
+  RepairOptions,
+  RepairProgress,
+  RepairReport,
+} from './repair-report.js'

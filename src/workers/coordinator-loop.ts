@@ -1,12 +1,9 @@
-import { type Conflict, PerdureError, packError } from '../core/errors.js'
+import { PerdureError, packError } from '../core/errors.js'
 import type { Oid, Tid } from '../core/oid.js'
-import { recordClassName } from '../core/record.js'
 import { ChangeRing } from '../journal/change-ring.js'
-import { CheckpointWriter } from '../journal/checkpoint.js'
 import { checksumSeed } from '../journal/format.js'
 import { type OpenJournal, openForWriting } from '../journal/journal.js'
 import type { FileSystem } from '../journal/journal-file.js'
-import { PAGE_ENTRIES } from '../journal/oid-index.js'
 import { PublishedState } from '../journal/published-state.js'
 import { JournalReader } from '../journal/reader.js'
 import { countNewObjects, type JournalState, type RecoveryReport } from '../journal/recovery.js'
@@ -14,8 +11,9 @@ import type { SharedJournal } from '../journal/shared-journal.js'
 import { TransactionImage } from '../journal/transaction.js'
 import { WatermarkWriter } from '../journal/watermark.js'
 import { JournalWriter } from '../journal/writer.js'
+import { CheckpointSchedule } from './checkpoint-schedule.js'
 import { type Accepted, CommitBatch } from './commit-batch.js'
-import { EndRing } from './end-ring.js'
+import { ConflictFinder } from './conflict-finder.js'
 import type { CommitOutcome, CoordinatorSettings } from './messages.js'
 
 /** The coordinator reads only to validate old snapshots and to name conflicts, so it needs little cache. */
@@ -40,37 +38,43 @@ export interface PendingCommit {
 export class CoordinatorLoop {
   readonly shared: SharedJournal
   readonly recovery: RecoveryReport
-  readonly #fileSystem: FileSystem
   readonly #settings: CoordinatorSettings
   readonly #journal: OpenJournal
   readonly #writer: JournalWriter
-  readonly #reader: JournalReader
+  readonly #conflicts: ConflictFinder
   readonly #published = new PublishedState()
   readonly #changes = new ChangeRing()
-  readonly #ends = new EndRing()
   readonly #watermark: WatermarkWriter
+  readonly #checkpoints: CheckpointSchedule
   readonly #seed: number
   #state: JournalState
-  #checkpoint: CheckpointWriter | undefined
-  /** Offset of the journal that the newest checkpoint covers. */
-  #checkpointed: number
   #poison: PerdureError | undefined
 
   /** @throws what {@link openForWriting} throws */
   constructor(fileSystem: FileSystem, settings: CoordinatorSettings) {
-    this.#fileSystem = fileSystem
     this.#settings = settings
     const published = this.#published
     const journal = openForWriting(fileSystem, settings.path, () => published.add('indexRebuilds', 1))
     this.#journal = journal
     this.recovery = journal.report
     this.#state = journal.state
-    this.#checkpointed = journal.report.checkpoint === 'used' ? journal.covered : 0
+    this.#checkpoints = new CheckpointSchedule({
+      fileSystem,
+      path: settings.path,
+      uuid: journal.header.uuid,
+      source: {
+        copyPage: (page, target) => journal.index.copyPage(page, target),
+        syncedEnd: () => this.#syncedEnd(),
+      },
+      intervalBytes: settings.checkpointBytes,
+      covered: journal.report.checkpoint === 'used' ? journal.covered : 0,
+    })
     this.#seed = checksumSeed(journal.header.uuid)
     this.#writer = new JournalWriter(journal.file, journal.state.end, settings.preallocationBytes)
-    this.#reader = new JournalReader(journal.file, () => published.get('end'), READER_CACHE_BYTES)
+    const reader = new JournalReader(journal.file, () => published.get('end'), READER_CACHE_BYTES)
+    this.#conflicts = new ConflictFinder(journal.index, reader)
     if (settings.loadIndex) journal.index.loadAll()
-    this.#ends.set(journal.state.tid, journal.state.end)
+    this.#conflicts.remember(journal.state.tid, journal.state.end)
     this.#changes.begin(journal.state.tid)
     // Oid 0 is the root's and never handed out.
     published.raiseNextOid(Math.max(1, journal.state.nextOid))
@@ -93,7 +97,7 @@ export class CoordinatorLoop {
   runBatch(batch: readonly PendingCommit[]): void {
     const refusal = this.#poison ?? this.#run(batch)
     if (refusal !== undefined) refuseAll(batch, refusal)
-    else this.#considerCheckpoint()
+    else if (this.#poison === undefined) this.#checkpoints.consider(this.#state)
   }
 
   /** Returns why nothing of the batch has been stored, if that is so. */
@@ -122,46 +126,13 @@ export class CoordinatorLoop {
         throw new PerdureError('PERDURE_ARGUMENT', `No snapshot can have tid ${base}: the newest is ${batch.tid}.`)
       }
       const image = commit.image === undefined ? undefined : new TransactionImage(commit.image)
-      const conflicts = this.#findConflicts(base, reads, image, batch)
+      const conflicts = this.#conflicts.find(base, reads, image, this.#state.tid, batch)
       if (conflicts.length > 0) return { conflicts }
       if (image === undefined) return { tid: base }
       return { tid: this.#accept(image, batch) }
     } catch (error) {
       return { error: packError(error) }
     }
-  }
-
-  #findConflicts(
-    base: Tid,
-    reads: readonly Oid[],
-    image: TransactionImage | undefined,
-    batch: CommitBatch,
-  ): Conflict[] {
-    if (base === batch.tid) return []
-    const boundary = this.#ends.get(base)
-    const changed = new Set<Oid>()
-    const check = (oid: Oid) => {
-      if (batch.find(oid) !== undefined || this.#changedAfter(oid, base, boundary)) changed.add(oid)
-    }
-    reads.forEach(check)
-    image?.forEachRecord(check)
-    return Array.from(changed, (oid) => this.#conflict(oid, batch))
-  }
-
-  /** @param boundary end of transaction `base`, or undefined if it is too long ago to be remembered */
-  #changedAfter(oid: Oid, base: Tid, boundary: number | undefined): boolean {
-    const offset = this.#journal.index.get(oid)
-    if (offset === 0) return false
-    return boundary === undefined ? this.#reader.tidAt(oid, offset) > base : offset >= boundary
-  }
-
-  #conflict(oid: Oid, batch: CommitBatch): Conflict {
-    const unwritten = batch.find(oid)
-    if (unwritten !== undefined) {
-      return { oid, className: className(unwritten.image.dataAt(unwritten.offset)), tid: unwritten.tid }
-    }
-    const record = this.#reader.load(oid, this.#journal.index.get(oid), this.#state.tid)
-    return { oid, className: record === undefined ? '' : className(record.data), tid: record?.tid ?? this.#state.tid }
   }
 
   #accept(image: TransactionImage, batch: CommitBatch): Tid {
@@ -221,7 +192,7 @@ export class CoordinatorLoop {
         tids.push(tid)
       })
       objects += countNewObjects(image)
-      this.#ends.set(tid, position + image.bytes.length)
+      this.#conflicts.remember(tid, position + image.bytes.length)
     }
     this.#changes.append(oids, tids)
     this.#state = stateOf(last, this.#state.objects + objects)
@@ -246,50 +217,12 @@ export class CoordinatorLoop {
 
   /** Whether {@link work} has something to do. */
   get hasWork(): boolean {
-    return this.#checkpoint !== undefined
+    return this.#checkpoints.isRunning
   }
 
   /** Does a few milliseconds' worth of work that can wait, between batches. */
   work(): void {
-    const checkpoint = this.#checkpoint
-    if (checkpoint === undefined) return
-    try {
-      if (!checkpoint.step()) return
-      this.#checkpointed = checkpoint.covered
-      this.#published.add('checkpoints', 1)
-    } catch {
-      // The journal is whole without it: opening will take longer, and the next checkpoint may succeed.
-      checkpoint.abandon()
-      this.#checkpointed = this.#state.end
-    }
-    this.#checkpoint = undefined
-  }
-
-  #considerCheckpoint(): void {
-    if (this.#checkpoint !== undefined || this.#poison !== undefined) return
-    // Never more often than the index is large, or a huge index would be written over and over.
-    const interval = Math.max(this.#settings.checkpointBytes, this.#state.nextOid * 8)
-    if (this.#state.end - this.#checkpointed >= interval) this.#checkpoint = this.#beginCheckpoint()
-  }
-
-  #beginCheckpoint(): CheckpointWriter | undefined {
-    const { end: covered, tid, time, nextOid, objects, checksum } = this.#state
-    const { uuid } = this.#journal.header
-    const pages = Math.ceil(nextOid / PAGE_ENTRIES)
-    try {
-      return new CheckpointWriter(
-        this.#fileSystem,
-        this.#settings.path,
-        { uuid, covered, tid, time, nextOid, objects, pages, checksum },
-        {
-          copyPage: (page, target) => this.#journal.index.copyPage(page, target),
-          syncedEnd: () => this.#syncedEnd(),
-        },
-      )
-    } catch {
-      this.#checkpointed = covered
-      return undefined
-    }
+    if (this.#checkpoints.step(this.#state)) this.#published.add('checkpoints', 1)
   }
 
   #syncedEnd(): number {
@@ -308,8 +241,7 @@ export class CoordinatorLoop {
     const { path } = this.#settings
     this.#writer.discard(this.#state.end)
     // To finish it would mean to sync the journal once more, and to say that all of it was safe.
-    this.#checkpoint?.abandon()
-    this.#checkpoint = undefined
+    this.#checkpoints.abandon()
     this.#poison = new PerdureError(
       'PERDURE_POISONED',
       `${path} takes no more commits until it has been opened again, because: ${reason}`,
@@ -324,8 +256,7 @@ export class CoordinatorLoop {
    * @throws PerdureError if what was committed with durability 'os' could not be synced
    */
   close(): void {
-    this.#checkpoint?.abandon()
-    this.#checkpoint = undefined
+    this.#checkpoints.abandon()
     try {
       if (this.#poison === undefined) this.#closeInOrder()
       else this.#watermark.abandon()
@@ -338,8 +269,8 @@ export class CoordinatorLoop {
   #closeInOrder(): void {
     try {
       this.#syncedEnd()
-      if (this.#checkpointed !== this.#state.end || this.#published.get('indexRebuilds') > 0) {
-        this.#checkpoint = this.#beginCheckpoint()
+      if (this.#checkpoints.covered !== this.#state.end || this.#published.get('indexRebuilds') > 0) {
+        this.#checkpoints.begin(this.#state)
         while (this.hasWork) this.work()
       }
       this.#writer.trim()
@@ -354,14 +285,6 @@ export class CoordinatorLoop {
 function stateOf({ image, position, tid }: Accepted, objects: number): JournalState {
   const { time, nextOid, checksum } = image.summary()
   return { end: position + image.bytes.length, tid, time, nextOid, objects, checksum }
-}
-
-function className(data: Uint8Array): string {
-  try {
-    return recordClassName(data)
-  } catch {
-    return '' // A conflict is worth reporting even if the record in the way makes no sense.
-  }
 }
 
 function refuseAll(batch: readonly PendingCommit[], error: PerdureError): void {

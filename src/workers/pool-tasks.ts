@@ -1,5 +1,6 @@
 import { packError } from '../core/errors.js'
 import type { TaskResult } from './pool.js'
+import { checkTransactions as checkTransactionsNow } from './verify-journal-task.js'
 import { checkReferences as checkReferencesNow, surveyObjects as surveyObjectsNow } from './verify-task.js'
 
 /*
@@ -18,3 +19,4 @@ function task<Input, T>(work: (input: Input) => T | Promise<T>): (input: Input) 
 
 export const surveyObjects = task(surveyObjectsNow)
 export const checkReferences = task(checkReferencesNow)
+export const checkTransactions = task(checkTransactionsNow)

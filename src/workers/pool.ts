@@ -27,12 +27,15 @@ export class WorkerPool {
   async #start(): Promise<Piscina> {
     // Loaded only when it is needed: most processes never need it.
     const { Piscina } = await import('piscina')
-    return new Piscina({
+    const piscina = new Piscina({
       filename: new URL('./pool-tasks.js', import.meta.url).href,
       minThreads: 0,
       maxThreads: this.size,
       idleTimeout: 1000,
     })
+    // What a thread throws between two tasks concerns nobody; without a listener it would end the process.
+    piscina.on('error', () => {})
+    return piscina
   }
 
   async #answer<T>(piscina: Piscina, name: string, task: unknown): Promise<TaskResult<T>> {

@@ -5,12 +5,11 @@ import { type DecodedRecord, decodeRecord, recordClassName } from '../core/recor
 import type { Reference } from '../core/reference.js'
 import type { Serializer } from '../core/serializer.js'
 import type { StoredRecord, VerifyProblem } from '../core/storage.js'
+import { isUnreadable } from '../journal/failing-file.js'
 import { nodeFileSystem } from '../journal/journal-file.js'
 import { JournalView, type SharedJournal } from '../journal/shared-journal.js'
-import { findSerializer } from '../serializers/registry.js'
-
-/** No report holds more problems than this. */
-export const MAX_PROBLEMS = 1000
+import { findSerializer, serializerNames } from '../serializers/registry.js'
+import { Findings, type VerifyFindings } from './verify-findings.js'
 
 const BLOCK_CACHE_BYTES = 1024 * 1024
 
@@ -29,15 +28,6 @@ export interface VerifyTask {
   readonly modules: readonly string[]
 }
 
-/** What was found in a range. */
-export interface VerifyFindings {
-  readonly objects: number
-  readonly bytes: number
-  readonly classes: ReadonlyMap<string, number>
-  readonly problems: readonly VerifyProblem[]
-  readonly problemCount: number
-}
-
 const MISSING = 0
 const DAMAGED = 1
 
@@ -48,8 +38,7 @@ function classNumber(name: string): number {
 
 /** First pass: every object can be read and decoded. Notes the class of each. */
 export async function surveyObjects(task: VerifyTask): Promise<VerifyFindings> {
-  for (const module of task.modules) await import(module)
-  const serializer = findSerializer(task.serializer)
+  const serializer = await loadSerializer(task)
   const findings = new Findings()
   const numbers = new Uint32Array(task.classes)
   eachObject(task, findings, (record, decoded) => {
@@ -58,6 +47,24 @@ export async function surveyObjects(task: VerifyTask): Promise<VerifyFindings> {
     decodeState(serializer, record, decoded, findings)
   })
   return findings
+}
+
+/** A broken module is no matter as long as another one registers the serializer. */
+async function loadSerializer({ serializer, modules }: VerifyTask): Promise<Serializer> {
+  let failure: PerdureError | undefined
+  for (const module of modules) {
+    try {
+      await import(module)
+    } catch (cause) {
+      failure ??= new PerdureError(
+        'PERDURE_SERIALIZER',
+        `A worker thread cannot import ${module}, given to registerSerializer() as the module of a serializer: ${messageOf(cause)}`,
+        { details: { module } },
+      )
+    }
+  }
+  if (failure !== undefined && !serializerNames().includes(serializer)) throw failure
+  return findSerializer(serializer)
 }
 
 function decodeState(serializer: Serializer, record: StoredRecord, decoded: DecodedRecord, findings: Findings): void {
@@ -125,28 +132,10 @@ function damageOf(oid: Oid, error: unknown): VerifyProblem {
   if (error instanceof PerdureError && error.code === 'PERDURE_DECODE') {
     return { kind: 'undecodable', oid, message: error.message }
   }
+  if (isUnreadable(error)) return { kind: 'damaged', oid, message: messageOf(error) }
   throw error
 }
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
-}
-
-class Findings implements VerifyFindings {
-  objects = 0
-  bytes = 0
-  problemCount = 0
-  readonly classes = new Map<string, number>()
-  readonly problems: VerifyProblem[] = []
-
-  count(record: StoredRecord, className: string): void {
-    this.objects++
-    this.bytes += record.data.length
-    this.classes.set(className, (this.classes.get(className) ?? 0) + 1)
-  }
-
-  add(problem: VerifyProblem): void {
-    this.problemCount++
-    if (this.problems.length < MAX_PROBLEMS) this.problems.push(problem)
-  }
 }

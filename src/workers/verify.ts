@@ -1,12 +1,21 @@
 import type { Tid } from '../core/oid.js'
-import type { VerifyOptions, VerifyProblem, VerifyReport } from '../core/storage.js'
+import type { VerifyOptions, VerifyReport } from '../core/storage.js'
+import { FILE_HEADER_BYTES } from '../journal/format.js'
 import type { SharedJournal } from '../journal/shared-journal.js'
 import { serializerModules } from '../serializers/registry.js'
 import type { WorkerPool } from './pool.js'
-import { MAX_PROBLEMS, type VerifyFindings, type VerifyTask } from './verify-task.js'
+import { Findings, type VerifyFindings } from './verify-findings.js'
+import type { JournalFindings, VerifyJournalTask } from './verify-journal-task.js'
+import type { VerifyTask } from './verify-task.js'
 
 /** Oids in one task: some tens of milliseconds' work, so that progress is seen and stopping does not take long. */
 const RANGE = 16_384
+
+/** Bytes of the journal in one task. */
+const RANGE_BYTES = 16 * 1024 * 1024
+
+/** What runs the tasks: a pool of threads, or in tests the thread itself. */
+export type TaskRunner = Pick<WorkerPool, 'size' | 'run'>
 
 /** What is to be verified. */
 export interface VerifySubject {
@@ -14,23 +23,27 @@ export interface VerifySubject {
   readonly tid: Tid
   /** All objects have smaller oids. */
   readonly nextOid: number
-  /** Expected figures, for progress. */
+  /** How many there are, for progress. */
   readonly objects: number
-  readonly bytes: number
+  /** End of the journal. */
+  readonly end: number
+  /** Bytes of the journal in one task; given by tests. */
+  readonly rangeBytes?: number
 }
 
 /**
- * Checks every object with the threads of a pool, in two passes over ranges of oids.
+ * Checks every object in two passes over ranges of oids, then every transaction in one over ranges of the journal,
+ * with the threads of a pool.
  *
  * @throws PerdureError `PERDURE_THREAD`, `PERDURE_SERIALIZER`; the reason of `options.signal`
  */
 export async function verifyJournal(
-  pool: WorkerPool,
+  pool: TaskRunner,
   subject: VerifySubject,
   options: VerifyOptions,
 ): Promise<VerifyReport> {
-  const { shared, tid, nextOid } = subject
-  const total = new Total()
+  const { shared, tid, nextOid, end } = subject
+  const total = new Findings()
   const common = {
     shared,
     tid,
@@ -38,41 +51,75 @@ export async function verifyJournal(
     serializer: shared.header.serializer,
     modules: serializerModules(),
   }
-  const pass = (name: string) =>
-    eachRange(pool, nextOid, options.signal, async (from, to) => {
-      const task: VerifyTask = { ...common, from, to }
-      total.add(await pool.run<VerifyTask, VerifyFindings>(name, task))
-      const { objects, bytes } = total
-      options.onProgress?.({
-        objects,
-        objectsTotal: Math.max(objects, subject.objects),
-        bytes,
-        bytesTotal: Math.max(bytes, subject.bytes),
-      })
+  const merge = (findings: VerifyFindings) => {
+    total.merge(findings)
+    const { objects, bytes } = total
+    options.onProgress?.({
+      objects,
+      objectsTotal: Math.max(objects, subject.objects),
+      bytes,
+      bytesTotal: Math.max(bytes, end),
     })
-  await pass('surveyObjects')
-  await pass('checkReferences')
+  }
+  for (const pass of ['surveyObjects', 'checkReferences']) {
+    await eachRange(pool, { begin: 0, end: nextOid, size: RANGE }, options.signal, async (from, to) => {
+      merge(await pool.run<VerifyTask, VerifyFindings>(pass, { ...common, from, to }))
+    })
+  }
+  await checkJournal(pool, subject, options.signal, merge)
   const { objects, bytes } = total
   options.onProgress?.({ objects, objectsTotal: objects, bytes, bytesTotal: bytes })
   return total
 }
 
+async function checkJournal(
+  pool: TaskRunner,
+  { shared, end, rangeBytes = RANGE_BYTES }: VerifySubject,
+  signal: AbortSignal | undefined,
+  merge: (findings: VerifyFindings) => void,
+): Promise<void> {
+  const check = async (from: number, to: number, anchored: boolean) => {
+    const task: VerifyJournalTask = { shared, from, to, end, anchored }
+    const result = await pool.run<VerifyJournalTask, JournalFindings>('checkTransactions', task)
+    merge(result.findings)
+    return result
+  }
+  const ranges: JournalFindings[] = []
+  await eachRange(pool, { begin: FILE_HEADER_BYTES, end, size: rangeBytes }, signal, async (from, to) => {
+    ranges[(from - FILE_HEADER_BYTES) / rangeBytes] = await check(from, to, false)
+  })
+  // Each range must begin where the one before it ends. What is between is damaged.
+  let expected: number | undefined = FILE_HEADER_BYTES
+  for (const { first, next } of [...ranges, { first: end, next: end }]) {
+    if (first === undefined) continue
+    if (expected !== undefined && expected < first) await check(expected, first, true)
+    expected = next
+  }
+}
+
+/** What a pass goes over, and how much of it is one task. */
+interface Ranges {
+  readonly begin: number
+  readonly end: number
+  readonly size: number
+}
+
 /** Works on several ranges at a time, one for each thread. */
 async function eachRange(
-  pool: WorkerPool,
-  end: number,
+  pool: TaskRunner,
+  { begin, end, size }: Ranges,
   signal: AbortSignal | undefined,
   work: (from: number, to: number) => Promise<void>,
 ): Promise<void> {
-  let next = 0
+  let next = begin
   let failed = false
   const lane = async () => {
     try {
       while (next < end && !failed) {
         signal?.throwIfAborted()
         const from = next
-        next += RANGE
-        await work(from, Math.min(end, from + RANGE))
+        next += size
+        await work(from, Math.min(end, from + size))
       }
       signal?.throwIfAborted()
     } catch (error) {
@@ -82,20 +129,4 @@ async function eachRange(
   }
   const lanes = await Promise.allSettled(Array.from({ length: pool.size }, lane))
   for (const outcome of lanes) if (outcome.status === 'rejected') throw outcome.reason
-}
-
-class Total implements VerifyReport {
-  objects = 0
-  bytes = 0
-  problemCount = 0
-  readonly classes = new Map<string, number>()
-  readonly problems: VerifyProblem[] = []
-
-  add(findings: VerifyFindings): void {
-    this.objects += findings.objects
-    this.bytes += findings.bytes
-    this.problemCount += findings.problemCount
-    for (const [name, count] of findings.classes) this.classes.set(name, (this.classes.get(name) ?? 0) + count)
-    this.problems.push(...findings.problems.slice(0, MAX_PROBLEMS - this.problems.length))
-  }
 }

@@ -227,4 +227,29 @@ describe('CoordinatorLoop', () => {
     close(journal)
     expect(start().loop.recovery).to.include({ checkpoint: 'missing', transactionsReplayed: 50 })
   })
+
+  it('goes on when what is left of a checkpoint cannot be removed either', () => {
+    class Stubborn extends FaultyFileSystem {
+      override unlink(path: string): void {
+        this.perform('truncate', path)
+        super.unlink(path)
+      }
+    }
+    const stubborn = new Stubborn()
+    const journal = start({ checkpointBytes: 1000 }, stubborn)
+    let writes = 0
+    stubborn.fault = ({ path: name, operation }) => {
+      if (!name.endsWith('.index.new')) return undefined
+      if (operation === 'write') writes++
+      return writes > 0 ? 'EROFS' : undefined
+    }
+    for (let i = 0; i < 50; i++) {
+      expect(journal.commit([[i, 'x'.repeat(100)]]).tid).to.equal(i + 1)
+      while (journal.loop.hasWork) journal.loop.work()
+    }
+    expect(writes).to.equal(1)
+    stubborn.fault = () => undefined
+    close(journal)
+    expect(start().loop.recovery).to.include({ checkpoint: 'used', transactionsReplayed: 0 })
+  })
 })
