@@ -5,14 +5,8 @@ export { PersistentMap } from './collections/persistent-map.js'
 export { PersistentSet } from './collections/persistent-set.js'
 export type { ClassKind, PersistentClass } from './core/class-info.js'
 export { Placeholder, registerClass } from './core/class-registry.js'
-export {
-  type CommitOptions,
-  Connection,
-  type ConnectionOptions,
-  type ConnectionStatistics,
-  type Isolation,
-  oidOf,
-} from './core/connection.js'
+export { Connection, type ConnectionStatistics } from './core/connection.js'
+export type { CommitOptions, ConnectionOptions, Isolation } from './core/connection-options.js'
 export { Database, type TransactOptions } from './core/database.js'
 export {
   type Conflict,
@@ -24,7 +18,7 @@ export {
 } from './core/errors.js'
 export { field } from './core/field.js'
 export { type Oid, ROOT_OID, type Tid } from './core/oid.js'
-export { isPersistent, noteChange, Persistent } from './core/persistent.js'
+export { isPersistent, noteChange, oidOf, Persistent } from './core/persistent.js'
 export type * from './core/storage.js'
 export { type Location, type OpenOptions, open, type Root } from './open.js'
 export { repairFile } from './storages/repair.js'

@@ -1,7 +1,7 @@
 import { holdState, prepareKeys, readState, shown } from '../core/bare-state.js'
-import { oidOf } from '../core/connection.js'
 import { PerdureError } from '../core/errors.js'
 import type { Persistent } from '../core/persistent.js'
+import { oidOf } from '../core/persistent.js'
 
 type Keyed = Map<unknown, unknown> | Set<unknown>
 

@@ -1,6 +1,7 @@
 import { PerdureError } from '../core/errors.js'
+import { fromStored } from '../core/from-stored.js'
 import { HEADER, type Header } from '../core/header.js'
-import { fromStored, toStored } from '../core/tracked.js'
+import { toStored } from '../core/to-stored.js'
 
 /** The state of a PersistentList. Holes are kept as holes. */
 export interface ListState {

@@ -1,6 +1,8 @@
+import { canonicalizeKeys } from './canonical-keys.js'
+import { fromStored } from './from-stored.js'
 import { HEADER, type Header } from './header.js'
 import type { Persistent } from './persistent.js'
-import { canonicalizeKeys, fromStored, handOver, toStored } from './tracked.js'
+import { handOver, toStored } from './to-stored.js'
 
 export { BARE, STAND_IN } from './class-info.js'
 

@@ -1,5 +1,4 @@
 import { PerdureError } from './errors.js'
-import type { Header } from './header.js'
 import { MAX_CLASS_NAME } from './record.js'
 import type { State } from './serializer.js'
 
@@ -28,8 +27,8 @@ export interface ClassInfo {
   readonly fields: readonly string[]
   /** The target of every Proxy of a `transparent` class. It never has properties of its own. */
   readonly target: object
-  /** Only for bare classes that have one: see {@link STAND_IN}. */
-  readonly standIn: StandIn | undefined
+  /** Whether users hold a Proxy in place of an instance: transparent classes, and bare ones with a {@link STAND_IN}. */
+  readonly behindProxy: boolean
   /** A new, empty state. */
   emptyState(): object
   /** The fields by name, as the serializer wants them; without volatile ones. */
@@ -46,9 +45,6 @@ export const BARE: unique symbol = Symbol('perdure.bare')
  * makes what users hold. That must answer HEADER with the header.
  */
 export const STAND_IN: unique symbol = Symbol('perdure.stand-in')
-
-/** Makes what users hold in place of an instance. */
-export type StandIn = (header: Header) => object
 
 /** Where the decorator leaves the names of a class's fields, in the class's metadata. */
 export const FIELDS: unique symbol = Symbol('perdure.fields')
@@ -106,8 +102,16 @@ function describe(type: PersistentClass): ClassInfo {
   const kind: ClassKind = bare ? 'bare' : fields.length > 0 ? 'fields' : 'transparent'
   if (kind === 'fields') defineToJson(type.prototype)
   const target = Object.create(type.prototype)
-  const standIn = bare ? (type as { [STAND_IN]?: StandIn })[STAND_IN] : undefined
-  return { name, type, kind, fields, target, standIn, ...(kind === 'fields' ? slotState(fields) : namedState(kind)) }
+  const behindProxy = kind === 'transparent' || (bare && STAND_IN in type)
+  return {
+    name,
+    type,
+    kind,
+    fields,
+    target,
+    behindProxy,
+    ...(kind === 'fields' ? slotState(fields) : namedState(kind)),
+  }
 }
 
 type StateShape = Pick<ClassInfo, 'emptyState' | 'toState' | 'fromState'>

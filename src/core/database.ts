@@ -1,6 +1,7 @@
 import type { PersistentClass } from './class-info.js'
 import type { ClassRegistry } from './class-registry.js'
-import { Connection, type ConnectionContext, type ConnectionOptions } from './connection.js'
+import { Connection, type ConnectionContext } from './connection.js'
+import type { ConnectionOptions } from './connection-options.js'
 import { ConflictError, PerdureError } from './errors.js'
 import { ROOT_OID } from './oid.js'
 import { OidAllocator } from './oid-allocator.js'

@@ -1,8 +1,9 @@
 import { FIELDS, isVolatile } from './class-info.js'
 import { PerdureError } from './errors.js'
+import { fromStored } from './from-stored.js'
 import type { Header } from './header.js'
 import { bareHeader, liveSlots, type Persistent } from './persistent.js'
-import { fromStored, toStored } from './tracked.js'
+import { toStored } from './to-stored.js'
 
 /**
  * Declares a persistent field on the fast path, for classes whose fields are read very often:

@@ -40,7 +40,7 @@ export class Header {
   committing = false
   /** The stored fields. Its shape is the class's business: see {@link ClassInfo.toState} and `fromState`. */
   state: object | undefined
-  /** Remembers an evicted state for as long as somebody holds a container inside it. See tracked.ts. */
+  /** Remembers an evicted state for as long as somebody holds a container inside it. See container.ts. */
   evicted: WeakRef<object> | undefined
   /** True if containers inside the current state have been handed out. */
   lent = false

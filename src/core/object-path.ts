@@ -4,7 +4,7 @@ import { headerOf } from './header.js'
 import { Reference } from './reference.js'
 import { MAX_DEPTH } from './serializer.js'
 import type { Step } from './storable.js'
-import { rawOf } from './tracked.js'
+import { rawOf } from './to-stored.js'
 
 /** A longer path is shown without its middle. */
 const MAX_STEPS = 40

@@ -1,9 +1,11 @@
 import { type InspectOptions, inspect } from 'node:util'
-import { type ClassInfo, classInfo, isVolatile, type PersistentClass } from './class-info.js'
+import { type ClassInfo, classInfo, isVolatile, type PersistentClass, STAND_IN } from './class-info.js'
 import { PerdureError } from './errors.js'
+import { fromStored } from './from-stored.js'
 import { HEADER, Header, headerOf } from './header.js'
 import { inspectAs } from './inspection.js'
-import { fromStored, toStored } from './tracked.js'
+import type { Oid } from './oid.js'
+import { toStored } from './to-stored.js'
 
 /**
  * The header of an instance that is not behind a Proxy. Faster than {@link headerOf}, which has to ask whether the
@@ -41,7 +43,7 @@ export class Persistent {
     // biome-ignore lint/complexity/noArguments: the argument must not show in the signature that users see
     const given: unknown = arguments[0]
     const header = given instanceof Header ? given : newHeader(new.target)
-    if (isBehindProxy(header)) {
+    if (header.info.behindProxy) {
       // biome-ignore lint/correctness/noConstructorReturn: the Proxy is what the fields of subclasses must be defined on
       return header.object as this
     }
@@ -85,26 +87,27 @@ function newHeader(type: PersistentClass): Header {
   const info = classInfo(type)
   const header = headerFor(info)
   header.state = info.emptyState()
-  if (isBehindProxy(header)) header.awaken()
+  if (header.info.behindProxy) header.awaken()
   return header
+}
+
+/** A bare class that makes what users hold in place of an instance. */
+interface StandInClass {
+  [STAND_IN](header: Header): object
 }
 
 function headerFor(info: ClassInfo): Header {
   if (info.kind === 'transparent') return new TransparentHeader(info)
   const header = info.kind === 'fields' ? new FieldsHeader(info) : new Header(info)
-  if (info.standIn !== undefined) header.object = info.standIn(header)
+  if (info.behindProxy) header.object = (info.type as unknown as StandInClass)[STAND_IN](header)
   return header
-}
-
-function isBehindProxy(header: Header): boolean {
-  return header instanceof TransparentHeader || header.info.standIn !== undefined
 }
 
 /** Makes a ghost: an instance without state, whose class's constructor has not run. */
 export function instantiate(info: ClassInfo): Header {
   const header = headerFor(info)
   header.changed = false
-  if (!isBehindProxy(header)) {
+  if (!header.info.behindProxy) {
     Object.preventExtensions(Reflect.construct(Persistent, [header], info.type))
   }
   return header
@@ -131,6 +134,12 @@ export function noteChange(object: object): void {
 /** True for instances of persistent classes. Never loads a ghost. */
 export function isPersistent(value: unknown): value is Persistent {
   return typeof value === 'object' && value !== null && headerOf(value) !== undefined
+}
+
+/** The oid of a stored object, or undefined if it has not been committed yet. */
+export function oidOf(object: object): Oid | undefined {
+  const header = headerOf(object)
+  return header === undefined || header.oid < 0 ? undefined : header.oid
 }
 
 /** The header of an object with `@field` accessors. */

@@ -1,9 +1,12 @@
 import { types } from 'node:util'
+import { containerOf, isContainer, isPlainObject } from './container.js'
+import { referenceTo } from './dereference.js'
 import { PerdureError } from './errors.js'
+import { fromStored } from './from-stored.js'
 import { type Header, headerOf } from './header.js'
 import { Reference } from './reference.js'
 import { MAX_DEPTH, MAX_PROPERTIES, type State } from './serializer.js'
-import { claim, fromStored, isContainer, isPlainObject, referenceTo, toStored } from './tracked.js'
+import { toStored } from './to-stored.js'
 
 /** One step from a state down to a value: a property name, an array index, or the key of a Map. */
 export type Step = string | number
@@ -109,7 +112,7 @@ export class StateWalker {
       this.#seen.add(raw)
     }
     const elsewhere = this.#elsewhere
-    this.#elsewhere = claim(this.#header, raw) ?? elsewhere
+    this.#elsewhere = containerOf(raw)?.claim(this.#header) ?? elsewhere
     if (this.#elsewhere !== undefined) this.#shared = true
     if (this.#steps.length >= MAX_DEPTH) throw this.#refuse(`nested more than ${MAX_DEPTH} levels deep`)
     if (!isPlainObject(raw) && !BUILT_IN.has(Object.getPrototypeOf(raw))) throw this.#refuse(instance(raw))
@@ -216,8 +219,7 @@ function copyPlain(value: object, copies: Map<object, object>): object {
 
 /** Own properties of an instance without a Proxy that would be lost: its fields are elsewhere. */
 export function strayProperty(header: Header): string | undefined {
-  const { kind, standIn } = header.info
-  if (kind === 'transparent' || standIn !== undefined) return undefined
+  if (header.info.behindProxy) return undefined
   return Object.keys(header.object).find((key) => !key.startsWith('_v_'))
 }
 

@@ -4,23 +4,25 @@ import { PerdureError, unpackError } from '../core/errors.js'
 import type { CommitRequest, CommitResult } from '../core/storage.js'
 import { layOutTransaction } from '../journal/transaction.js'
 import { AnswerSlot } from './answer-slot.js'
-import type {
-  CommitAnswer,
-  CommitMessage,
-  CommitOutcome,
-  CoordinatorReply,
-  CoordinatorRequest,
-  Durability,
+import {
+  AWAKE,
+  BELL,
+  type CommitAnswer,
+  type CommitMessage,
+  type CommitOutcome,
+  type CoordinatorReply,
+  type CoordinatorRequest,
+  type Durability,
 } from './messages.js'
 
 /**
- * How long a thread waits in place for the answer to its only commit, in ms, if commits are not synced. An event loop
- * takes about as long to wake up.
+ * How long a thread waits in place for the answer to its only commit, in ms, if commits are not synced and the
+ * coordinator is awake. Longer than such a commit ever takes, unless something else has taken the processor.
  */
-const PATIENCE_MS = availableParallelism() > 1 ? 0.06 : 0
+const PATIENCE_MS = availableParallelism() > 1 ? 0.1 : 0
 
-/** After waiting in vain, at most this many commits are sent without waiting. */
-const LONGEST_PAUSE = 64
+/** After waiting in vain, at most this many commits are sent without waiting: the processors are needed elsewhere. */
+const LONGEST_PAUSE = 256
 
 /** Smaller transactions are cheaper to copy than to transfer. */
 const TRANSFER_BYTES = 32 * 1024
@@ -92,29 +94,35 @@ export class CoordinatorClient {
     const transfer: ArrayBuffer[] = []
     for (const { image } of commits)
       if (image !== undefined && image.length > TRANSFER_BYTES) transfer.push(image.buffer)
-    if (this.#patienceMs > 0 && this.#waiting.size === 1 && this.#pause-- <= 0) this.#sendAndWait(commits, transfer)
+    if (this.#mayWaitInPlace()) this.#sendAndWait(commits, transfer)
     else this.send({ type: 'commits', commits }, transfer)
   }
 
+  /** A sleeping coordinator is not worth waiting for: the scheduler may even wake it on the processor that we keep busy. */
+  #mayWaitInPlace(): boolean {
+    if (this.#patienceMs === 0 || this.#waiting.size > 1 || Atomics.load(this.#bell, AWAKE) === 0) return false
+    if (this.#pause === 0) return true
+    this.#pause--
+    return false
+  }
+
   #sendAndWait(commits: readonly CommitMessage[], transfer: ArrayBuffer[]): void {
-    const [only] = commits
     this.#slot.expect()
     this.send({ type: 'commits', commits }, transfer)
     const tid = this.#slot.take(this.#patienceMs)
-    if (tid === undefined || only === undefined) {
+    if (tid === undefined) {
       this.#pause = this.#nextPause
       this.#nextPause = Math.min(LONGEST_PAUSE, this.#nextPause * 2)
     } else {
-      this.#pause = 0
       this.#nextPause = 1
-      this.#settle([{ id: only.id, outcome: { tid } }])
+      this.#settle(commits.map(({ id }) => ({ id, outcome: { tid } })))
     }
   }
 
   send(request: CoordinatorRequest, transfer: (ArrayBuffer | MessagePort)[] = []): void {
     this.#port.postMessage(request, transfer)
-    Atomics.add(this.#bell, 0, 1)
-    Atomics.notify(this.#bell, 0)
+    Atomics.add(this.#bell, BELL, 1)
+    Atomics.notify(this.#bell, BELL)
   }
 
   #receive(reply: CoordinatorReply): void {

@@ -4,7 +4,14 @@ import type { RecoveryReport } from '../journal/recovery.js'
 import type { SharedJournal } from '../journal/shared-journal.js'
 import { ANSWER_SLOT_BYTES } from './answer-slot.js'
 import { type ClientLink, CoordinatorClient, threadLost } from './coordinator-client.js'
-import type { ClientEnd, CoordinatorEvent, CoordinatorSettings, CoordinatorWorkerData, Durability } from './messages.js'
+import {
+  type ClientEnd,
+  type CoordinatorEvent,
+  type CoordinatorSettings,
+  type CoordinatorWorkerData,
+  DOORBELL_BYTES,
+  type Durability,
+} from './messages.js'
 
 /** Starts the thread; given to tests, which put a thread of their own in its place. */
 export type CoordinatorStarter = (data: CoordinatorWorkerData, transfer: MessagePort[]) => Worker
@@ -56,7 +63,7 @@ export class CoordinatorThread {
     settings: CoordinatorSettings,
     startWorker: CoordinatorStarter = startCoordinatorWorker,
   ): Promise<CoordinatorThread> {
-    const doorbell = new SharedArrayBuffer(4)
+    const doorbell = new SharedArrayBuffer(DOORBELL_BYTES)
     const { near, far } = link(doorbell, settings.durability)
     const worker = startWorker({ settings, client: far, doorbell }, [far.port])
     try {

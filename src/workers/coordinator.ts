@@ -5,13 +5,15 @@ import { packError } from '../core/errors.js'
 import { nodeFileSystem } from '../journal/journal-file.js'
 import { AnswerSlot } from './answer-slot.js'
 import { CoordinatorLoop, type PendingCommit } from './coordinator-loop.js'
-import type {
-  ClientEnd,
-  CommitAnswer,
-  CoordinatorEvent,
-  CoordinatorReply,
-  CoordinatorRequest,
-  CoordinatorWorkerData,
+import {
+  AWAKE,
+  BELL,
+  type ClientEnd,
+  type CommitAnswer,
+  type CoordinatorEvent,
+  type CoordinatorReply,
+  type CoordinatorRequest,
+  type CoordinatorWorkerData,
 } from './messages.js'
 
 /*
@@ -26,6 +28,7 @@ const SPIN_MS = availableParallelism() > 1 ? 0.08 : 0
 
 const { settings, client: owner, doorbell } = workerData as CoordinatorWorkerData
 const bell = new Int32Array(doorbell)
+Atomics.store(bell, AWAKE, 1)
 
 function report(event: CoordinatorEvent): void {
   parentPort?.postMessage(event)
@@ -101,9 +104,11 @@ class Clients {
 function waitForBell(seen: number): void {
   const until = performance.now() + SPIN_MS
   while (performance.now() < until) {
-    for (let i = 0; i < 50; i++) if (Atomics.load(bell, 0) !== seen) return
+    for (let i = 0; i < 50; i++) if (Atomics.load(bell, BELL) !== seen) return
   }
-  Atomics.wait(bell, 0, seen)
+  Atomics.store(bell, AWAKE, 0)
+  Atomics.wait(bell, BELL, seen)
+  Atomics.store(bell, AWAKE, 1)
 }
 
 async function serve(loop: CoordinatorLoop): Promise<void> {
@@ -111,7 +116,7 @@ async function serve(loop: CoordinatorLoop): Promise<void> {
   clients.add(owner)
   for (;;) {
     // Read before the ports are looked at: a message sent meanwhile changes it, and is not slept through.
-    const seen = Atomics.load(bell, 0)
+    const seen = Atomics.load(bell, BELL)
     const batch = clients.receive()
     if (batch.length > 0) {
       loop.runBatch(batch)

@@ -7,6 +7,14 @@ import type { SharedJournal } from '../journal/shared-journal.js'
 /** What a resolved commit has survived: `fsync` a power cut, `os` the end of the process. */
 export type Durability = 'fsync' | 'os'
 
+/*
+ * The doorbell: two numbers in shared memory. BELL is changed, and waked upon, after each message to the coordinator.
+ * AWAKE is 1 while the coordinator works or looks at the bell, and 0 while it sleeps.
+ */
+export const BELL = 0
+export const AWAKE = 1
+export const DOORBELL_BYTES = 8
+
 /** Given to the coordinator's thread when it is started. */
 export interface CoordinatorSettings {
   readonly path: string
@@ -30,7 +38,7 @@ export interface CoordinatorWorkerData {
   readonly settings: CoordinatorSettings
   /** The owner's. Others come by `connect`. */
   readonly client: ClientEnd
-  /** One number that is changed, and waked upon, after each message to the coordinator. */
+  /** See {@link BELL}. */
   readonly doorbell: SharedArrayBuffer
 }
 

@@ -1,9 +1,8 @@
 import { expect } from 'chai'
 import type { Connection } from '../../src/core/connection.js'
-import { oidOf } from '../../src/core/connection.js'
 import type { Database } from '../../src/core/database.js'
 import { ConflictError, PerdureError } from '../../src/core/errors.js'
-import { Persistent } from '../../src/core/persistent.js'
+import { oidOf, Persistent } from '../../src/core/persistent.js'
 import { memoryDatabase, type Root } from '../support/databases.js'
 import { failure } from '../support/errors.js'
 
@@ -430,6 +429,20 @@ describe('Connection', () => {
       await committed
       two.abort()
       expect(node(two, 'a').value).to.equal(9)
+    })
+
+    it('waits for no commit that begins after it was called', async () => {
+      node(one, 'a').value = 7
+      const closed = one.close()
+      await failure('PERDURE_CLOSED', () => one.commit())
+      await closed
+      expect(node(two, 'a').value).to.equal(1)
+      const three = await db.connect()
+      node(three, 'a').value = 8
+      const committed = three.commit()
+      const closing = db.close()
+      await failure('PERDURE_CLOSED', () => committed.then(() => three.commit()))
+      await closing
     })
 
     it('is done by await using', async () => {

@@ -1,6 +1,6 @@
 import type { PersistentClass } from '../../src/core/class-info.js'
 import { ClassRegistry, globalClasses } from '../../src/core/class-registry.js'
-import type { ConnectionOptions } from '../../src/core/connection.js'
+import type { ConnectionOptions } from '../../src/core/connection-options.js'
 import { Database } from '../../src/core/database.js'
 import { Persistent } from '../../src/core/persistent.js'
 import type { Storage } from '../../src/core/storage.js'

@@ -1,6 +1,6 @@
 import type { PersistentClass } from '../../src/core/class-info.js'
 import { ClassRegistry } from '../../src/core/class-registry.js'
-import type { ConnectionOptions } from '../../src/core/connection.js'
+import type { ConnectionOptions } from '../../src/core/connection-options.js'
 import { Database } from '../../src/core/database.js'
 import type { Persistent } from '../../src/core/persistent.js'
 import { msgpack } from '../../src/serializers/msgpack.js'

@@ -1,5 +1,6 @@
 import type { PersistentClass } from '../../src/core/class-info.js'
-import type { Connection, ConnectionOptions } from '../../src/core/connection.js'
+import type { Connection } from '../../src/core/connection.js'
+import type { ConnectionOptions } from '../../src/core/connection-options.js'
 import type { Database } from '../../src/core/database.js'
 import type { Persistent } from '../../src/core/persistent.js'
 import { databaseOf } from './memory-database.js'

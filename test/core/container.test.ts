@@ -1,8 +1,8 @@
 import { inspect } from 'node:util'
 import { expect } from 'chai'
-import { type Connection, oidOf } from '../../src/core/connection.js'
+import type { Connection } from '../../src/core/connection.js'
 import type { Database } from '../../src/core/database.js'
-import { Persistent } from '../../src/core/persistent.js'
+import { oidOf, Persistent } from '../../src/core/persistent.js'
 import { memoryDatabase, type Root } from '../support/databases.js'
 import { failure } from '../support/errors.js'
 

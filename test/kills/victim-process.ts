@@ -1,0 +1,35 @@
+import { Worker } from 'node:worker_threads'
+import { open } from '../../src/open.js'
+import { ledgerClasses, type Page, readBalance } from './ledger.js'
+import { tell, type VictimOptions } from './victim-messages.js'
+import type { ThreadTask } from './victim-thread.js'
+import { runWriters } from './writers.js'
+
+/*
+ * A process that is going to be killed. It says that it is ready, opens the file when it is told anything, tells what
+ * it has found there, and commits for ever. It ends by itself only if its input does, or if something goes wrong.
+ */
+const options = JSON.parse(process.argv[2] ?? '{}') as VictimOptions
+const threads = Array.from(
+  { length: options.threads },
+  () => new Worker(new URL('./victim-thread.js', import.meta.url)),
+)
+process.stdin.once('data', () => void commitForEver())
+process.stdin.once('end', () => process.exit(0))
+tell({ kind: 'ready' })
+
+async function commitForEver(): Promise<void> {
+  const { path, durability, writers, createdAt } = options
+  // Checkpoints as often as can be, so that kills hit them too.
+  const settings = { classes: ledgerClasses, durability, checkpointBytes: 65_536, createIfMissing: false }
+  const database = await open<Record<string, Page>>(path, settings)
+  tell({ kind: 'opened', ...(await readBalance(database, writers, createdAt)) })
+  const numbers = Array.from({ length: writers }, (_, writer) => writer)
+  for (const [i, thread] of threads.entries()) {
+    const { handle, transferList } = database.share()
+    const task: ThreadTask = { handle, writers: numbers.filter((n) => n % (threads.length + 1) === i + 1) }
+    thread.postMessage(task, [...transferList])
+  }
+  const own = numbers.filter((n) => n % (threads.length + 1) === 0)
+  await runWriters(database, own)
+}
