@@ -10,7 +10,7 @@ export const sequential = suite({
   peers: ['perdure', 'raw-file', 'lmdb', 'better-sqlite3', 'classic-level'],
   durability: 'fsync',
   committers: 1,
-  commits: ({ quick }) => (quick ? 200 : 2000),
+  commits: ({ quick }) => (quick ? 200 : 8000),
 })
 
 export const concurrent = suite({
@@ -41,7 +41,8 @@ function suite({ title, peers, durability, committers, commits }) {
       const store = await openPeer(task.peer, task.path, { durability })
       const count = commits(task)
       const all = await store.committers(committers)
-      await commitMany(all, Math.ceil(count / 10))
+      // Until everything that takes part, in all threads, has been compiled.
+      await commitMany(all, Math.ceil(count / 3))
       const seconds = await secondsOf(() => commitMany(all, count))
       await store.close()
       return count / seconds

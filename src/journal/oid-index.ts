@@ -1,6 +1,7 @@
 /// <reference lib="es2024.sharedmemory" />
 import { PerdureError } from '../core/errors.js'
 import type { Oid } from '../core/oid.js'
+import { addressSpaceLeft } from './address-space.js'
 
 /** Entries of the index are loaded and stored by pages of this many. */
 export const PAGE_ENTRIES = 1024
@@ -12,6 +13,9 @@ const SEGMENTS = 8
 /** Node 20 cannot make a growable shared buffer of more than 4 GiB, which are this many entries. */
 const MAX_SEGMENT_BITS = 29
 const MIN_SEGMENT_BITS = 16
+
+/** Where addresses are limited, an index takes at most one part in this many of those that are left. */
+const SHARE_OF_ADDRESS_SPACE = 8
 
 /** Segments grow by at least this many entries, so that not each new object asks the system for memory. */
 const GROWTH_ENTRIES = 64 * PAGE_ENTRIES
@@ -185,17 +189,24 @@ export class OidIndex {
  * @param storedPages how many pages the checkpoint has
  */
 export function reserveIndexMemory(storedPages: number): OidIndexMemory {
-  for (let bits = MAX_SEGMENT_BITS; ; bits--) {
+  for (let bits = largestSegmentBits(); ; bits--) {
     try {
       return reserve(bits, storedPages)
     } catch (error) {
-      // Under `ulimit -v` there may be less address space than objects could ever need.
       if (bits > MIN_SEGMENT_BITS && error instanceof RangeError) continue
       throw new PerdureError('PERDURE_LIMIT', 'Not enough address space for the oid index. Raise `ulimit -v`.', {
         cause: error,
       })
     }
   }
+}
+
+/** Under `ulimit -v` there may be less address space than objects could ever need; most of it is left to threads and the heap. */
+function largestSegmentBits(): number {
+  const left = addressSpaceLeft()
+  if (left === undefined) return MAX_SEGMENT_BITS
+  const entries = Math.max(1, left / SHARE_OF_ADDRESS_SPACE / (SEGMENTS * ENTRY_BYTES))
+  return Math.min(MAX_SEGMENT_BITS, Math.max(MIN_SEGMENT_BITS, Math.floor(Math.log2(entries))))
 }
 
 function reserve(segmentBits: number, storedPages: number): OidIndexMemory {
