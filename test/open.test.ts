@@ -10,7 +10,7 @@ import {
   PersistentSet,
   type Root,
 } from '../src/index.js'
-import { MemoryStorage } from '../src/storages/index.js'
+import { FileStorage, MemoryStorage } from '../src/storages/index.js'
 import { failure } from './support/errors.js'
 import { inverted } from './support/inverted-serializer.js'
 import { TemporaryDirectory } from './support/temporary-directory.js'
@@ -131,6 +131,17 @@ describe('open', () => {
   it('can be opened again after a failure, since nothing stays locked', async () => {
     await failure('PERDURE_ARGUMENT', () => open(path(), { cacheSize: 0 }))
     await (await start(path())).close()
+  })
+
+  it('closes storages by await using, too', async () => {
+    const kept: { snapshot(): unknown }[] = []
+    {
+      await using memory = new MemoryStorage()
+      await using file = await FileStorage.open(path())
+      kept.push(memory, file)
+      expect([memory.snapshot().tid, file.snapshot().tid]).to.deep.equal([0, 0])
+    }
+    for (const storage of kept) await failure('PERDURE_CLOSED', () => storage.snapshot())
   })
 
   it('closes by await using', async () => {

@@ -175,6 +175,10 @@ export class FileStorage implements Storage {
     return this.#closing
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
   async #close(): Promise<void> {
     try {
       await this.#pool?.close()

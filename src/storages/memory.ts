@@ -240,6 +240,10 @@ export class MemoryStorage implements Storage {
     return this.#closing
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
   async #close(): Promise<void> {
     // The turn of the pending commits was scheduled before this one, so their promises settle first.
     await nextTurn()
