@@ -12,19 +12,23 @@ export class Root extends Persistent {
   [name: string]: unknown
 }
 
-/** A database in memory, with an ordinary object as its root. */
-export async function memoryDatabase(
+/** A database, in memory unless a storage is given, whose root `createRoot` makes. */
+export async function databaseOf<Root extends Persistent>(
+  createRoot: () => Root,
   classes: readonly PersistentClass[] = [],
   connectionOptions: ConnectionOptions = {},
   storage: Storage = new MemoryStorage({ serializer: msgpack.name }),
 ): Promise<Database<Root>> {
   const registry = new ClassRegistry(globalClasses)
-  for (const type of [Root, ...classes]) registry.register(type)
-  return Database.start<Root>({
-    storage,
-    serializer: msgpack,
-    classes: registry,
-    createRoot: () => new Root(),
-    connectionOptions,
-  })
+  for (const type of classes) registry.register(type)
+  return Database.start<Root>({ storage, serializer: msgpack, classes: registry, createRoot, connectionOptions })
+}
+
+/** A database with an ordinary object as its root. */
+export function memoryDatabase(
+  classes: readonly PersistentClass[] = [],
+  connectionOptions: ConnectionOptions = {},
+  storage?: Storage,
+): Promise<Database<Root>> {
+  return databaseOf(() => new Root(), [Root, ...classes], connectionOptions, storage)
 }

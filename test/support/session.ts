@@ -3,7 +3,7 @@ import type { Connection } from '../../src/core/connection.js'
 import type { ConnectionOptions } from '../../src/core/connection-options.js'
 import type { Database } from '../../src/core/database.js'
 import type { Persistent } from '../../src/core/persistent.js'
-import { databaseOf } from './memory-database.js'
+import { databaseOf } from './databases.js'
 
 /** What a program under test does to its connection between other steps. */
 export type Turn = 'commit' | 'abort' | 'reload'
