@@ -22,6 +22,8 @@ export interface ConnectionOptions {
 export interface CommitOptions {
   /** A remark kept with the transaction, at most 65,535 bytes of UTF-8. */
   readonly note?: string
+  /** Who commits; kept with the transaction. At most 255 bytes of UTF-8. */
+  readonly user?: string
 }
 
 export const DEFAULT_CACHE_SIZE = 20_000

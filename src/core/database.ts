@@ -1,13 +1,21 @@
 import type { PersistentClass } from './class-info.js'
 import type { ClassRegistry } from './class-registry.js'
 import { Connection, type ConnectionContext } from './connection.js'
-import type { ConnectionOptions } from './connection-options.js'
+import type { CommitOptions, ConnectionOptions } from './connection-options.js'
 import { ConflictError, PerdureError } from './errors.js'
 import { ROOT_OID } from './oid.js'
 import { OidAllocator } from './oid-allocator.js'
 import type { Persistent } from './persistent.js'
 import type { Serializer } from './serializer.js'
-import type { PackResult, SharedStorage, Storage, StorageStatistics, VerifyOptions, VerifyReport } from './storage.js'
+import type {
+  PackOptions,
+  PackResult,
+  SharedStorage,
+  Storage,
+  StorageStatistics,
+  VerifyOptions,
+  VerifyReport,
+} from './storage.js'
 
 /** What a database is made of; see src/open.ts. */
 export interface DatabaseParts {
@@ -21,11 +29,9 @@ export interface DatabaseParts {
 }
 
 /** Options of {@link Database.transact}. */
-export interface TransactOptions extends ConnectionOptions {
+export interface TransactOptions extends ConnectionOptions, CommitOptions {
   /** How often to run the function again after a conflict; 10 unless given. */
   readonly retries?: number
-  /** A remark kept with the transaction, at most 65,535 bytes of UTF-8. */
-  readonly note?: string
 }
 
 const DEFAULT_RETRIES = 10
@@ -102,12 +108,13 @@ export class Database<Root extends object = Persistent> {
     work: (root: Root, connection: Connection<Root>) => T | Promise<T>,
     options: TransactOptions = {},
   ): Promise<T> {
-    const { retries = DEFAULT_RETRIES, note, ...connectionOptions } = options
+    const { retries = DEFAULT_RETRIES, note, user, ...connectionOptions } = options
+    const remarks = { ...(note !== undefined && { note }), ...(user !== undefined && { user }) }
     return this.#borrow(connectionOptions, async (connection) => {
       for (let attempt = 0; ; attempt++) {
         try {
           const result = await work(connection.root, connection)
-          await connection.commit(note === undefined ? {} : { note })
+          await connection.commit(remarks)
           return result
         } catch (error) {
           if (!(error instanceof ConflictError) || !(attempt < retries)) throw error
@@ -140,9 +147,9 @@ export class Database<Root extends object = Persistent> {
    *
    * @throws PerdureError `PERDURE_UNSUPPORTED` if the storage cannot
    */
-  async pack(): Promise<PackResult> {
+  async pack(options?: PackOptions): Promise<PackResult> {
     this.#checkOpen()
-    return this.#parts.storage.pack()
+    return this.#parts.storage.pack(options)
   }
 
   /**

@@ -13,6 +13,8 @@ export type Capability =
   | 'durable'
   /** `pack` removes what cannot be reached from the root. */
   | 'pack'
+  /** Past transactions can be listed, and read as they were, back to the last pack and as far as that kept them. */
+  | 'history'
   /** `share` gives handles that other threads of the process can open. */
   | 'threads'
   /** Other processes can open it readonly while this one writes. */
@@ -46,6 +48,13 @@ export interface CommitRequest {
   readonly writes: readonly RecordWrite[]
   /** A remark that is kept with the transaction. At most 65,535 bytes of UTF-8. */
   readonly note?: string
+  /** Who commits; kept with the transaction. At most 255 bytes of UTF-8. */
+  readonly user?: string
+  /**
+   * 16 bytes that no other transaction has, kept with it. By them a client that has lost its connection finds out
+   * whether the transaction was committed.
+   */
+  readonly token?: Uint8Array
 }
 
 /** Either the transaction's tid, or the objects that have changed since its base. */
@@ -74,8 +83,62 @@ export interface Snapshot {
   /** Every object's version that was current at `tid`, in no particular order. */
   records(): AsyncIterable<StoredRecord>
 
+  /**
+   * As {@link records}, without the states: what is needed to walk the graph of all objects, or to count them. Much
+   * faster where the storage can use several threads.
+   */
+  scan(): AsyncIterable<RecordBatch>
+
   /** Gives up the view. May be called more than once; anything else afterwards throws `PERDURE_CLOSED`. */
   release(): void
+}
+
+/**
+ * Some objects of a snapshot without their states, in parallel arrays: object `i` is `oids[i]`, of the class
+ * `classNames[classes[i]]`, and refers to `references[referenceEnds[i - 1] ?? 0]` up to, and without,
+ * `references[referenceEnds[i]]`.
+ */
+export interface RecordBatch {
+  readonly oids: Float64Array
+  /** The transactions that wrote the versions. */
+  readonly tids: Float64Array
+  /** Sizes of the encoded records, in bytes. */
+  readonly bytes: Uint32Array
+  readonly classes: Uint32Array
+  readonly classNames: readonly string[]
+  readonly referenceEnds: Uint32Array
+  /** Oids, in the order of the record; one may occur more than once. */
+  readonly references: Float64Array
+}
+
+/** A moment of the past: a transaction, or the last one not later than a time. */
+export type PointInTime = Tid | Date
+
+/** Which transactions {@link Storage.transactions} gives. */
+export interface TransactionRange {
+  /** The oldest wanted, itself included. Default: the oldest there is. */
+  readonly from?: PointInTime
+  /** The newest wanted, itself included. Default: the newest at the time of the call. */
+  readonly to?: PointInTime
+  /** Only those that wrote this object. */
+  readonly oid?: Oid
+  /** Default: oldest first. */
+  readonly newestFirst?: boolean
+}
+
+/** One past transaction. */
+export interface TransactionInfo {
+  readonly tid: Tid
+  readonly time: Date
+  /** '' if the commit had none. */
+  readonly note: string
+  /** '' if the commit had none. */
+  readonly user: string
+  readonly token?: Uint8Array
+  /** What it takes in the storage, in bytes. */
+  readonly bytes: number
+  /** The objects it wrote. */
+  readonly oids: readonly Oid[]
 }
 
 /** What happened since the storage was opened. */
@@ -94,12 +157,49 @@ export interface StorageStatistics {
   readonly [name: string]: number | string
 }
 
+/**
+ * How much of the past a pack keeps: everything from some point on. What could be reached then, or at any time since,
+ * is kept with it.
+ */
+export type Retention =
+  | { readonly tid: Tid }
+  | { readonly date: Date }
+  /** Until now, in ms. */
+  | { readonly durationMs: number }
+  /** How many of the newest transactions. */
+  | { readonly transactions: number }
+
+/** Options of {@link Storage.pack}. */
+export interface PackOptions {
+  /** Default: no history, only the newest state. */
+  readonly retain?: Retention
+  /** Keeps the file as it was before, with `.prepack` appended to its name, in place of an earlier one. */
+  readonly keepOld?: boolean
+  /** Called now and then, and once at the end. */
+  readonly onProgress?: (progress: PackProgress) => void
+  /** Gives the work up; nothing has changed then, and the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal
+}
+
+export interface PackProgress {
+  /** Which objects there are; which can be reached; copying these; copying what is committed meanwhile; taking over. */
+  readonly phase: 'scan' | 'mark' | 'copy' | 'catch-up' | 'switch'
+  readonly objects: number
+  readonly objectsTotal: number
+  readonly bytes: number
+  readonly bytesTotal: number
+  /** Estimated from the speed so far, for the whole pack, in ms; undefined as long as nothing is known. */
+  readonly remainingMs: number | undefined
+}
+
 /** Reported by {@link Storage.pack}. */
 export interface PackResult {
   readonly objectsBefore: number
   readonly objectsAfter: number
   readonly bytesBefore: number
   readonly bytesAfter: number
+  /** The transaction from which on history is left. */
+  readonly historyFrom: Tid
 }
 
 /** Options of {@link Storage.verify}. */
@@ -173,7 +273,24 @@ export interface Storage {
   snapshot(): Snapshot
 
   /**
-   * The oids written by the transactions after `after` and up to and including `upTo`, each at least once. Undefined
+   * A view of the past. A time after the newest transaction means the newest.
+   *
+   * @throws PerdureError `PERDURE_HISTORY` if it is further back than history goes, with `details.historyFrom` and
+   *   `details.historyTime`; `PERDURE_ARGUMENT` for a tid that is still to come; `PERDURE_UNSUPPORTED` without the
+   *   capability `history`
+   */
+  snapshotAt(at: PointInTime): Promise<Snapshot>
+
+  /**
+   * Past transactions, as far as they are kept.
+   *
+   * @throws PerdureError `PERDURE_HISTORY` if `from` is further back than history goes; `PERDURE_UNSUPPORTED` without
+   *   the capability `history`
+   */
+  transactions(range?: TransactionRange): AsyncIterable<TransactionInfo>
+
+  /**
+   * The oids written, or removed by a pack, by the transactions after `after` and up to and including `upTo`, each at least once. Undefined
    * if the storage no longer knows: the caller must then take every object as changed.
    */
   changes(after: Tid, upTo: Tid): Iterable<Oid> | undefined
@@ -188,17 +305,25 @@ export interface Storage {
    * Makes the writes the newest versions, if none of the oids read or written has changed since `base`.
    * In a request without writes nothing is stored and the answer's tid is `base`.
    *
+   * A record that refers to an object that neither exists nor is written by the same request is refused: as a
+   * conflict if the object was removed after `base`, and with `PERDURE_OBJECT_MISSING` otherwise.
+   *
    * @throws PerdureError `PERDURE_READONLY`, `PERDURE_RECORD_TOO_LARGE`, `PERDURE_NO_SPACE`, `PERDURE_POISONED`,
-   *   `PERDURE_CLOSED`, `PERDURE_THREAD`
+   *   `PERDURE_OBJECT_MISSING`, `PERDURE_CLOSED`, `PERDURE_THREAD`
    */
   commit(request: CommitRequest): Promise<CommitResult>
 
   /**
-   * Removes objects that cannot be reached from the root, and versions no snapshot needs.
+   * Removes objects that cannot be reached from the root, and versions that are not to be retained. Commits and loads
+   * go on meanwhile. Open snapshots go on seeing what they see. What has been committed, or referred to, by any
+   * transaction during the pack survives. Objects that are removed count among the {@link changes} of a transaction
+   * of the pack's own.
    *
-   * @throws PerdureError `PERDURE_UNSUPPORTED` without the capability `pack`
+   * @throws PerdureError `PERDURE_BUSY` while another pack is under way, `PERDURE_READONLY`, `PERDURE_NO_SPACE`,
+   *   `PERDURE_HISTORY` if less is kept already than is to be retained; `PERDURE_UNSUPPORTED` without the capability
+   *   `pack`, or for an option the storage does not have; the reason of `options.signal`
    */
-  pack(): Promise<PackResult>
+  pack(options?: PackOptions): Promise<PackResult>
 
   /**
    * Reads every object of the newest state, checks its checksum, decodes its state, and checks that what it refers

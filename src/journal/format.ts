@@ -6,7 +6,7 @@ import type { Oid, Tid } from '../core/oid.js'
  * The bytes of the journal. docs/file-format.md has the tables and the reasons.
  *
  *   journal     := file-header transaction* preallocated-zeros?
- *   transaction := header note record* padding trailer           starts and ends at a multiple of 8
+ *   transaction := header note user token record* padding trailer   starts and ends at a multiple of 8
  *   record      := crc length oid tid previous data
  *
  * Numbers are little-endian, as is every machine this usually runs on, so that arrays of them need no conversion.
@@ -18,6 +18,10 @@ export const FORMAT_VERSION = 1
 export const MAX_RECORD_BYTES = 64 * 1024 * 1024
 export const MAX_TRANSACTION_BYTES = 1024 * 1024 * 1024
 export const MAX_NOTE_BYTES = 65_535
+export const MAX_USER_BYTES = 255
+
+/** A transaction has a token of this length, or none. */
+export const TOKEN_BYTES = 16
 
 export const FILE_HEADER_BYTES = 128
 export const TRANSACTION_HEADER_BYTES = 64
@@ -62,6 +66,15 @@ export interface FileHeader {
   readonly created: number
   /** Name of the serializer that made the states. */
   readonly serializer: string
+  /** 16 bytes that stay the same when the database gets a new journal. */
+  readonly databaseId: Uint8Array
+  /** The journal's first transaction has the tid after this one. */
+  readonly baseTid: Tid
+  /**
+   * The oldest transaction as of which the journal can be read. Those before it, if there are any, hold what was
+   * there by then: their records keep the tids of the transactions that had written them.
+   */
+  readonly historyFrom: Tid
 }
 
 export function encodeFileHeader(header: FileHeader): Buffer {
@@ -74,6 +87,9 @@ export function encodeFileHeader(header: FileHeader): Buffer {
   writeId(view, 32, header.created)
   bytes[40] = header.serializer.length
   bytes.write(header.serializer, 41, 31, 'latin1')
+  bytes.set(header.databaseId, 72)
+  writeId(view, 88, header.baseTid)
+  writeId(view, 96, header.historyFrom)
   view.setUint32(124, crc32(bytes.subarray(0, 124)), true)
   return bytes
 }
@@ -105,7 +121,16 @@ export function decodeFileHeader(path: string, bytes: Buffer): FileHeader {
     uuid: Uint8Array.from(bytes.subarray(16, 32)),
     created: readId(view, 32),
     serializer: bytes.toString('latin1', 41, 41 + (bytes[40] as number)),
+    databaseId: readDatabaseId(bytes),
+    baseTid: readId(view, 88),
+    historyFrom: readId(view, 96),
   }
+}
+
+/** Journals that were made before there was this field have zeros in it. */
+function readDatabaseId(bytes: Buffer): Uint8Array {
+  const id = bytes.subarray(72, 88)
+  return Uint8Array.from(id.every((byte) => byte === 0) ? bytes.subarray(16, 32) : id)
 }
 
 /** Says what a file that is no database looks like, because the usual cause is a wrong path. */
@@ -141,7 +166,18 @@ export interface TransactionHeader {
   readonly nextOid: Oid
   readonly recordCount: number
   readonly noteLength: number
+  readonly userLength: number
+  /** {@link TOKEN_BYTES} or 0. */
+  readonly tokenLength: number
 }
+
+/** Bytes that stand between a transaction's header and its first record. */
+export function remarkLength({ noteLength, userLength, tokenLength }: RemarkLengths): number {
+  return noteLength + userLength + tokenLength
+}
+
+/** Lengths of what a transaction says of itself. */
+export type RemarkLengths = Pick<TransactionHeader, 'noteLength' | 'userLength' | 'tokenLength'>
 
 /** What the coordinator knows of a transaction and the thread that laid it out does not. */
 export interface TransactionStamp {
@@ -155,11 +191,23 @@ export interface TransactionStamp {
 }
 
 /** Writes the part of a transaction header that does not depend on its place in the journal. */
-export function writeTransactionShape(view: DataView, length: number, recordCount: number, noteLength: number): void {
+export function writeTransactionShape(
+  view: DataView,
+  length: number,
+  recordCount: number,
+  { noteLength, userLength, tokenLength }: RemarkLengths,
+): void {
   view.setUint32(0, TRANSACTION_MAGIC, true)
   writeId(view, 8, length)
   view.setUint32(48, recordCount, true)
-  view.setUint32(52, noteLength, true)
+  view.setUint16(52, noteLength, true)
+  view.setUint8(54, userLength)
+  view.setUint8(55, tokenLength)
+}
+
+/** The inverse of the part of {@link writeTransactionShape} that tells where the records begin. */
+export function readRemarkLengths(view: DataView): RemarkLengths {
+  return { noteLength: view.getUint16(52, true), userLength: view.getUint8(54), tokenLength: view.getUint8(55) }
 }
 
 /** Completes the header and the trailer of a transaction whose records are complete. */
@@ -196,7 +244,7 @@ export function readTransactionHeader(
     durable: readId(view, 32),
     nextOid: readId(view, 40),
     recordCount: view.getUint32(48, true),
-    noteLength: view.getUint32(52, true),
+    ...readRemarkLengths(view),
   }
 }
 

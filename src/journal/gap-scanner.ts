@@ -13,6 +13,7 @@ import {
   recordOid,
   recordPrevious,
   recordTid,
+  remarkLength,
   roundUp8,
   TRAILER_BYTES,
   TRANSACTION_HEADER_BYTES,
@@ -127,7 +128,7 @@ export class GapScanner {
     }
     visitor.partial(home, header)
     this.#anchor = { tid: header.tid, end: at + length }
-    this.#expected = at + TRANSACTION_HEADER_BYTES + header.noteLength
+    this.#expected = at + TRANSACTION_HEADER_BYTES + remarkLength(header)
     return Math.min(this.#expected, at + length)
   }
 

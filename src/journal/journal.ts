@@ -39,13 +39,17 @@ export function createJournal(fileSystem: FileSystem, path: string, serializer: 
   fileSystem.unlink(temporary)
   const file = fileSystem.open(temporary, 'create')
   try {
-    const uuid = crypto.getRandomValues(new Uint8Array(16))
-    file.write([encodeFileHeader({ uuid, created: Date.now(), serializer })], 0)
+    file.write([encodeFileHeader(newFileHeader(serializer))], 0)
     file.sync()
   } finally {
     file.close()
   }
   fileSystem.rename(temporary, path)
+}
+
+function newFileHeader(serializer: string): FileHeader {
+  const uuid = crypto.getRandomValues(new Uint8Array(16))
+  return { uuid, created: Date.now(), serializer, databaseId: uuid, baseTid: 0, historyFrom: 0 }
 }
 
 export function checkSerializerName(name: string): void {

@@ -91,7 +91,7 @@ export class SalvageWriter {
       writes.length === 0
         ? `repairFile: transaction ${tid} was damaged and is lost.`
         : `repairFile: transaction ${tid} was damaged; ${writes.length} of ${of} records could be saved.`
-    this.#append(new TransactionImage(layOutTransaction(writes, note)), header?.time ?? 0, 0)
+    this.#append(new TransactionImage(layOutTransaction(writes, { note })), header?.time ?? 0, 0)
   }
 
   /** Undefined if the record is not the next version of its object: then it is not of this journal. */
@@ -109,7 +109,7 @@ export class SalvageWriter {
 
   /** Adds a transaction without records. */
   addNote(note: string): void {
-    this.#append(new TransactionImage(layOutTransaction([], note)), Date.now(), this.nextOid)
+    this.#append(new TransactionImage(layOutTransaction([], { note })), Date.now(), this.nextOid)
   }
 
   #append(image: TransactionImage, time: number, nextOid: Oid): void {

@@ -1,17 +1,22 @@
 import { PerdureError } from '../core/errors.js'
 import type { Oid } from '../core/oid.js'
-import type { RecordWrite } from '../core/storage.js'
+import type { CommitRequest, RecordWrite } from '../core/storage.js'
 import {
   MAX_NOTE_BYTES,
   MAX_RECORD_BYTES,
   MAX_TRANSACTION_BYTES,
+  MAX_USER_BYTES,
   RECORD_HEADER_BYTES,
+  type RemarkLengths,
   readId,
+  readRemarkLengths,
   recordLength,
   recordOid,
+  remarkLength,
   roundUp8,
   stampRecord,
   stampTransaction,
+  TOKEN_BYTES,
   TRAILER_BYTES,
   TRANSACTION_HEADER_BYTES,
   type TransactionStamp,
@@ -35,7 +40,7 @@ export class TransactionImage {
     this.bytes = bytes
     this.view = viewOf(bytes)
     this.recordCount = this.view.getUint32(48, true)
-    this.#firstRecord = TRANSACTION_HEADER_BYTES + this.view.getUint32(52, true)
+    this.#firstRecord = TRANSACTION_HEADER_BYTES + remarkLength(readRemarkLengths(this.view))
   }
 
   /** Calls `visit` with each record's oid and its offset in the image, in the order they were given. */
@@ -71,6 +76,19 @@ export class TransactionImage {
     stampTransaction(this.bytes, this.view, stamp)
   }
 
+  /** What the transaction says of itself. */
+  remarks(): TransactionRemarks {
+    const { noteLength, userLength, tokenLength } = readRemarkLengths(this.view)
+    const user = TRANSACTION_HEADER_BYTES + noteLength
+    const token = user + userLength
+    const text = (from: number, to: number) => Buffer.from(this.bytes.subarray(from, to)).toString('utf8')
+    return {
+      note: text(TRANSACTION_HEADER_BYTES, user),
+      user: text(user, token),
+      ...(tokenLength > 0 && { token: this.bytes.slice(token, token + tokenLength) }),
+    }
+  }
+
   /** What a stamped transaction leaves behind for the next one. */
   summary(): { time: number; nextOid: Oid; checksum: number } {
     const { view } = this
@@ -82,14 +100,21 @@ export class TransactionImage {
   }
 }
 
+/** What is kept with a transaction besides its records. */
+export type TransactionRemarks = Pick<CommitRequest, 'note' | 'user' | 'token'>
+
 /**
  * Copies what a commit is given into the layout of the file.
  *
- * @throws PerdureError `PERDURE_RECORD_TOO_LARGE`, `PERDURE_LIMIT`
+ * @throws PerdureError `PERDURE_RECORD_TOO_LARGE`, `PERDURE_LIMIT`, `PERDURE_ARGUMENT`
  */
-export function layOutTransaction(writes: readonly RecordWrite[], note = ''): Uint8Array<ArrayBuffer> {
-  const noteLength = checkNote(note)
-  let end = TRANSACTION_HEADER_BYTES + noteLength
+export function layOutTransaction(
+  writes: readonly RecordWrite[],
+  remarks: TransactionRemarks = {},
+): Uint8Array<ArrayBuffer> {
+  const lengths = checkRemarks(remarks)
+  const firstRecord = TRANSACTION_HEADER_BYTES + remarkLength(lengths)
+  let end = firstRecord
   for (const { oid, data } of writes) {
     checkRecord(oid, data.length)
     end += RECORD_HEADER_BYTES + data.length
@@ -99,9 +124,9 @@ export function layOutTransaction(writes: readonly RecordWrite[], note = ''): Ui
   // Not from Node's pool of small buffers, because the memory may be transferred to another thread.
   const bytes = Buffer.from(new ArrayBuffer(length))
   const view = viewOf(bytes)
-  writeTransactionShape(view, length, writes.length, noteLength)
-  bytes.write(note, TRANSACTION_HEADER_BYTES, 'utf8')
-  let offset = TRANSACTION_HEADER_BYTES + noteLength
+  writeTransactionShape(view, length, writes.length, lengths)
+  writeRemarks(bytes, remarks, lengths)
+  let offset = firstRecord
   for (const { oid, data } of writes) {
     writeRecordShape(view, offset, oid, data.length)
     bytes.set(data, offset + RECORD_HEADER_BYTES)
@@ -110,13 +135,33 @@ export function layOutTransaction(writes: readonly RecordWrite[], note = ''): Ui
   return bytes
 }
 
-function checkNote(note: string): number {
-  const length = Buffer.byteLength(note)
-  if (length <= MAX_NOTE_BYTES) return length
+function writeRemarks(bytes: Buffer, { note, user, token }: TransactionRemarks, lengths: RemarkLengths): void {
+  let offset = TRANSACTION_HEADER_BYTES
+  if (note !== undefined) bytes.write(note, offset, 'utf8')
+  offset += lengths.noteLength
+  if (user !== undefined) bytes.write(user, offset, 'utf8')
+  offset += lengths.userLength
+  if (token !== undefined) bytes.set(token, offset)
+}
+
+function checkRemarks({ note = '', user = '', token }: TransactionRemarks): RemarkLengths {
+  if (token !== undefined && token.length !== TOKEN_BYTES) {
+    throw new PerdureError('PERDURE_ARGUMENT', `A transaction's token has ${TOKEN_BYTES} bytes, not ${token.length}.`)
+  }
+  return {
+    noteLength: checkText('note', note, MAX_NOTE_BYTES),
+    userLength: checkText('user', user, MAX_USER_BYTES),
+    tokenLength: token?.length ?? 0,
+  }
+}
+
+function checkText(what: string, text: string, limit: number): number {
+  const length = Buffer.byteLength(text)
+  if (length <= limit) return length
   throw new PerdureError(
     'PERDURE_LIMIT',
-    `The note of the transaction takes ${length} bytes; ${MAX_NOTE_BYTES} are allowed. Shorten it.`,
-    { details: { bytes: length, limit: MAX_NOTE_BYTES } },
+    `The ${what} of the transaction takes ${length} bytes; ${limit} are allowed. Shorten it.`,
+    { details: { bytes: length, limit } },
   )
 }
 

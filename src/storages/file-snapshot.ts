@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { PerdureError } from '../core/errors.js'
 import type { Oid, Tid } from '../core/oid.js'
-import type { Snapshot, StoredRecord } from '../core/storage.js'
+import { scanRecords } from '../core/record-batch.js'
+import type { RecordBatch, Snapshot, StoredRecord } from '../core/storage.js'
 import type { JournalView } from '../journal/shared-journal.js'
 
 /** How many records are looked up between two looks at the clock. */
@@ -57,6 +58,10 @@ export class FileSnapshot implements Snapshot {
       const record = copyOf(this.load(oid))
       if (record !== undefined) yield record
     }
+  }
+
+  scan(): AsyncIterable<RecordBatch> {
+    return scanRecords(this.records())
   }
 
   release(): void {

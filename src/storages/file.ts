@@ -9,6 +9,7 @@ import type {
   Snapshot,
   Storage,
   StorageStatistics,
+  TransactionInfo,
   VerifyOptions,
   VerifyReport,
 } from '../core/storage.js'
@@ -92,6 +93,17 @@ export class FileStorage implements Storage {
     this.#backend.refresh()
     const { view } = this.#backend
     return new FileSnapshot(view, view.state.get('tid'), this.#handle)
+  }
+
+  async snapshotAt(): Promise<Snapshot> {
+    this.#assertOpen()
+    throw noHistory()
+  }
+
+  // biome-ignore lint/correctness/useYield: there is nothing to give.
+  async *transactions(): AsyncGenerator<TransactionInfo> {
+    this.#assertOpen()
+    throw noHistory()
   }
 
   changes(after: Tid, upTo: Tid): Iterable<Oid> | undefined {
@@ -199,6 +211,10 @@ function capabilitiesOf(backend: FileBackend): ReadonlySet<Capability> {
   if (!backend.temporary) capabilities.add('persistent')
   if (!(backend instanceof AttachedBackend)) capabilities.add('threads')
   return capabilities
+}
+
+function noHistory(): PerdureError {
+  return new PerdureError('PERDURE_UNSUPPORTED', 'A FileStorage does not show its history yet.')
 }
 
 function isId(value: number): boolean {

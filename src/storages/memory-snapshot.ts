@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { PerdureError } from '../core/errors.js'
 import type { Oid, Tid } from '../core/oid.js'
-import type { Snapshot, StoredRecord } from '../core/storage.js'
+import { scanRecords } from '../core/record-batch.js'
+import type { RecordBatch, Snapshot, StoredRecord } from '../core/storage.js'
 import type { Point, VersionStore } from './version-store.js'
 
 /** How many records are handed out between two turns of the event loop. */
@@ -50,6 +51,10 @@ export class MemorySnapshot implements Snapshot {
       this.#beforeLoading(1)
       yield record
     }
+  }
+
+  scan(): AsyncIterable<RecordBatch> {
+    return scanRecords(this.records())
   }
 
   release(): void {

@@ -12,6 +12,7 @@ import type {
   Snapshot,
   Storage,
   StorageStatistics,
+  TransactionInfo,
   VerifyReport,
 } from '../core/storage.js'
 import { ChangeLog } from './change-log.js'
@@ -82,6 +83,17 @@ export class MemoryStorage implements Storage {
       this.#assertOpen()
       this.#loads += loads
     })
+  }
+
+  async snapshotAt(): Promise<Snapshot> {
+    this.#assertOpen()
+    throw noHistory()
+  }
+
+  // biome-ignore lint/correctness/useYield: there is nothing to give.
+  async *transactions(): AsyncGenerator<TransactionInfo> {
+    this.#assertOpen()
+    throw noHistory()
   }
 
   changes(after: Tid, upTo: Tid): Iterable<Oid> | undefined {
@@ -182,7 +194,13 @@ export class MemoryStorage implements Storage {
     const reachable = this.#findReachable()
     this.#store.advance()
     for (const oid of this.#store.oids()) if (!reachable.has(oid)) this.#store.remove(oid)
-    const result = { objectsBefore, objectsAfter: this.#store.objects, bytesBefore, bytesAfter: this.#store.bytes }
+    const result = {
+      objectsBefore,
+      objectsAfter: this.#store.objects,
+      bytesBefore,
+      bytesAfter: this.#store.bytes,
+      historyFrom: this.#tid,
+    }
     await nextTurn()
     return result
   }
@@ -255,6 +273,10 @@ export class MemoryStorage implements Storage {
       throw new PerdureError('PERDURE_CLOSED', 'This MemoryStorage has been closed, and its data is gone.')
     }
   }
+}
+
+function noHistory(): PerdureError {
+  return new PerdureError('PERDURE_UNSUPPORTED', 'A MemoryStorage keeps no history. Use a FileStorage.')
 }
 
 /** Refuses what a caller may not ask of any storage. */

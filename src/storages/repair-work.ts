@@ -53,11 +53,15 @@ export class Repair {
     this.#options = options
     this.#size = source.size()
     this.#identity = identifyJournal(fileSystem, source)
+    // Another one, so that sidecar files of the damaged database are never taken for those of the new one.
+    const uuid = crypto.getRandomValues(new Uint8Array(16))
     this.#header = {
-      // Another one, so that sidecar files of the damaged database are never taken for those of the new one.
-      uuid: crypto.getRandomValues(new Uint8Array(16)),
+      uuid,
       created: this.#identity.created,
       serializer: chooseSerializer(source.path, this.#identity, options.serializer),
+      databaseId: this.#identity.uuid ?? uuid,
+      baseTid: 0,
+      historyFrom: 0,
     }
   }
 

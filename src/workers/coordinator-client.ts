@@ -75,10 +75,10 @@ export class CoordinatorClient {
    *
    * @throws PerdureError (as a rejection) as said at `Storage.commit`
    */
-  commit({ base, reads, writes, note }: CommitRequest): Promise<CommitResult> {
+  commit({ base, reads, writes, ...remarks }: CommitRequest): Promise<CommitResult> {
     return new Promise((resolve, reject) => {
       if (this.#lost !== undefined) throw this.#lost
-      const image = writes.length === 0 ? undefined : layOutTransaction(writes, note)
+      const image = writes.length === 0 ? undefined : layOutTransaction(writes, remarks)
       const id = ++this.#lastId
       if (this.#waiting.size === 0) this.#port.ref()
       this.#waiting.set(id, { resolve, reject })

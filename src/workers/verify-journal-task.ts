@@ -6,6 +6,7 @@ import {
   recordIsIntact,
   recordLength,
   recordOid,
+  remarkLength,
   TRAILER_BYTES,
   TRANSACTION_HEADER_BYTES,
   viewOf,
@@ -122,7 +123,7 @@ class RangeCheck {
     const view = viewOf(bytes)
     const end = bytes.length - TRAILER_BYTES
     let damaged = 0
-    let at = TRANSACTION_HEADER_BYTES + header.noteLength
+    let at = TRANSACTION_HEADER_BYTES + remarkLength(header)
     for (let i = 0; i < header.recordCount; i++) {
       const next =
         at + RECORD_HEADER_BYTES > end ? Number.POSITIVE_INFINITY : at + RECORD_HEADER_BYTES + recordLength(view, at)

@@ -3,11 +3,15 @@ import type {
   Capability,
   CommitRequest,
   CommitResult,
+  PackOptions,
   PackResult,
+  PointInTime,
   SharedStorage,
   Snapshot,
   Storage,
   StorageStatistics,
+  TransactionInfo,
+  TransactionRange,
   VerifyOptions,
   VerifyReport,
 } from '../../src/core/storage.js'
@@ -44,6 +48,14 @@ export class DelegatingStorage implements Storage {
     return this.inner.snapshot()
   }
 
+  snapshotAt(at: PointInTime): Promise<Snapshot> {
+    return this.inner.snapshotAt(at)
+  }
+
+  transactions(range?: TransactionRange): AsyncIterable<TransactionInfo> {
+    return this.inner.transactions(range)
+  }
+
   changes(after: Tid, upTo: Tid): Iterable<Oid> | undefined {
     return this.inner.changes(after, upTo)
   }
@@ -56,8 +68,8 @@ export class DelegatingStorage implements Storage {
     return this.inner.commit(request)
   }
 
-  pack(): Promise<PackResult> {
-    return this.inner.pack()
+  pack(options?: PackOptions): Promise<PackResult> {
+    return this.inner.pack(options)
   }
 
   verify(options?: VerifyOptions): Promise<VerifyReport> {

@@ -1,6 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Oid, Tid } from '../../src/core/oid.js'
-import type { CommitRequest, CommitResult, Snapshot, Storage, StoredRecord } from '../../src/core/storage.js'
+import type {
+  CommitRequest,
+  CommitResult,
+  RecordBatch,
+  Snapshot,
+  Storage,
+  StoredRecord,
+} from '../../src/core/storage.js'
 import type { Random } from '../../src/testing/random.js'
 import { DelegatingStorage } from './delegating-storage.js'
 
@@ -123,6 +130,10 @@ class BorrowedSnapshot implements Snapshot {
 
   records(): AsyncIterable<StoredRecord> {
     return this.newest.records()
+  }
+
+  scan(): AsyncIterable<RecordBatch> {
+    return this.newest.scan()
   }
 
   release(): void {}

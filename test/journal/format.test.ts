@@ -19,11 +19,23 @@ import { layOutTransaction, TransactionImage } from '../../src/journal/transacti
 const id = fc.oneof(fc.nat(1000), fc.maxSafeNat())
 const uuid = fc.uint8Array({ minLength: 16, maxLength: 16 })
 
+const HEADER = {
+  uuid: new Uint8Array(16),
+  created: 1,
+  serializer: 'msgpack',
+  databaseId: new Uint8Array(16).fill(1),
+  baseTid: 0,
+  historyFrom: 0,
+}
+
 describe('file header', () => {
   const fileHeader = fc.record({
     uuid,
     created: fc.nat(),
     serializer: fc.string({ unit: fc.constantFrom(...'abcz09.-_'), minLength: 1, maxLength: 31 }),
+    databaseId: fc.uint8Array({ minLength: 16, maxLength: 16 }).filter((bytes) => bytes.some((byte) => byte !== 0)),
+    baseTid: id,
+    historyFrom: id,
   })
 
   it('comes back as it was written', () => {
@@ -37,7 +49,7 @@ describe('file header', () => {
   })
 
   it('is never read wrongly when any bit of it has changed', () => {
-    const bytes = encodeFileHeader({ uuid: new Uint8Array(16), created: 1, serializer: 'msgpack' })
+    const bytes = encodeFileHeader(HEADER)
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const damaged = Buffer.from(bytes)
       damaged[bit >> 3] = (damaged[bit >> 3] as number) ^ (1 << (bit & 7))
@@ -63,7 +75,7 @@ describe('file header', () => {
   })
 
   it('refuses a newer version by its number', () => {
-    const bytes = encodeFileHeader({ uuid: new Uint8Array(16), created: 1, serializer: 'msgpack' })
+    const bytes = encodeFileHeader(HEADER)
     bytes.writeUInt16LE(7, 8)
     expect(() => decodeFileHeader('a', bytes))
       .to.throw('version 7')
@@ -76,17 +88,21 @@ describe('transaction', () => {
     selector: (write) => write.oid,
     maxLength: 20,
   })
+  const text = fc.string({ unit: 'binary', maxLength: 50 })
+  const token = fc.uint8Array({ minLength: 16, maxLength: 16 })
+  const remarks = fc.record({ note: text, user: text, token }, { requiredKeys: ['note', 'user'] })
   const stamp = fc.record({ position: id, tid: id, time: id, durable: id, nextOid: id, seed: fc.nat(2 ** 31) })
 
   it('comes back as it was laid out and stamped', () => {
     fc.assert(
-      fc.property(writes, fc.string({ maxLength: 50 }), stamp, fc.func(id), (given, note, stamped, previousOf) => {
-        const bytes = layOutTransaction(given, note)
+      fc.property(writes, remarks, stamp, fc.func(id), (given, said, stamped, previousOf) => {
+        const bytes = layOutTransaction(given, said)
         const image = new TransactionImage(bytes)
         image.stamp(stamped, previousOf)
         const { position, seed, ...expected } = stamped
         const header = readTransactionHeader(bytes, position, seed)
         expect(header).to.include({ ...expected, length: bytes.length, recordCount: given.length })
+        expect(image.remarks()).to.deep.equal(said)
         expect(transactionChecksum(bytes)).to.equal(image.summary().checksum)
         const found: { oid: number; data: Uint8Array }[] = []
         image.forEachRecord((oid, offset) => {
@@ -111,7 +127,7 @@ describe('transaction', () => {
   })
 
   it('shows every changed bit', () => {
-    const bytes = layOutTransaction([{ oid: 1, data: Uint8Array.of(1, 2, 3) }], 'a note')
+    const bytes = layOutTransaction([{ oid: 1, data: Uint8Array.of(1, 2, 3) }], { note: 'a note' })
     new TransactionImage(bytes).stamp({ position: 128, tid: 1, time: 1, durable: 128, nextOid: 2, seed: 0 }, () => 0)
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const damaged = Uint8Array.from(bytes)
@@ -127,7 +143,7 @@ describe('transaction', () => {
     expect(() => layOutTransaction([{ oid: 5, data: large }]))
       .to.throw('Object 5')
       .with.property('code', 'PERDURE_RECORD_TOO_LARGE')
-    expect(() => layOutTransaction([], 'x'.repeat(MAX_NOTE_BYTES + 1)))
+    expect(() => layOutTransaction([], { note: 'x'.repeat(MAX_NOTE_BYTES + 1) }))
       .to.throw()
       .with.property('code', 'PERDURE_LIMIT')
     const many = Array.from({ length: 17 }, (_, oid) => ({ oid, data: { length: MAX_RECORD_BYTES } as Uint8Array }))

@@ -27,7 +27,7 @@ describe('JournalScanner', () => {
 
   function transaction(position: number, tid: number, bytes: number, seed = SEED): Buffer {
     const data = encodeRecord('Text', [], Buffer.alloc(bytes, tid))
-    const image = new TransactionImage(layOutTransaction([{ oid: tid, data }], `note ${tid}`))
+    const image = new TransactionImage(layOutTransaction([{ oid: tid, data }], { note: `note ${tid}` }))
     image.stamp({ position, tid, time: 1, durable: position, nextOid: tid + 1, seed }, () => 0)
     return Buffer.from(image.bytes)
   }

@@ -57,7 +57,7 @@ export class MainThreadStorage {
       batch.map(({ base, reads, writes, note }, position) => ({
         base,
         reads,
-        image: writes.length === 0 ? undefined : layOutTransaction(writes, note),
+        image: writes.length === 0 ? undefined : layOutTransaction(writes, note === undefined ? {} : { note }),
         answer: (outcome) => {
           outcomes[position] = outcome
           onAnswer(position, outcome)

@@ -61,7 +61,7 @@ describe('repairFile', () => {
             Buffer.from(text),
           ),
         })),
-        `note ${i + 1}`,
+        { note: `note ${i + 1}` },
       )
       let begin = ends.at(-1) as number
       const answer = () => {}

@@ -53,7 +53,7 @@ describe('verifyJournal', () => {
       const state = msgpack.encode({ text: 'x'.repeat(stateBytes) }, { position: () => 0 }).slice()
       const image = layOutTransaction(
         oids.map((oid) => ({ oid, data: encodeRecord('Thing', [], state) })),
-        'note',
+        { note: 'note' },
       )
       ends.push((ends.at(-1) as number) + image.length)
       loop.runBatch([{ base, reads: [], image, answer: () => {} }])
