@@ -12,6 +12,9 @@ export type OpenMode = 'read' | 'write' | 'create'
 export interface OpenFile {
   readonly path: string
 
+  /** What the system calls the open file, in all threads of the process. Undefined for a simulated one. */
+  readonly descriptor?: number
+
   /** Fills `length` bytes of `buffer` from `offset` on. Returns how many it read: fewer only at the end of the file. */
   read(buffer: Uint8Array, offset: number, length: number, position: number): number
 
@@ -102,12 +105,18 @@ class NodeFile implements OpenFile {
   readonly path: string
   readonly #fs: FileBinding
   readonly #fd: number
-  #open = true
+  #open: boolean
 
-  constructor(fs: FileBinding, path: string, fd: number) {
+  /** @param owned whether `close` closes the file */
+  constructor(fs: FileBinding, path: string, fd: number, owned = true) {
     this.#fs = fs
     this.path = path
     this.#fd = fd
+    this.#open = owned
+  }
+
+  get descriptor(): number {
+    return this.#fd
   }
 
   read(buffer: Uint8Array, offset: number, length: number, position: number): number {
@@ -242,3 +251,11 @@ export function fileSystemOver(fs: FileBinding): FileSystem {
 
 /** The real file system. */
 export const nodeFileSystem = fileSystemOver(nodeFs)
+
+/**
+ * A file that another thread of the process has open and keeps open meanwhile. So it can be read even when it has no
+ * name any more.
+ */
+export function borrowedFile(descriptor: number, path: string): OpenFile {
+  return new NodeFile(nodeFs, path, descriptor, false)
+}

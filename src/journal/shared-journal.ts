@@ -1,6 +1,6 @@
 import { ChangeRing } from './change-ring.js'
 import type { FileHeader } from './format.js'
-import type { FileSystem, OpenFile } from './journal-file.js'
+import { borrowedFile, type FileSystem, type OpenFile } from './journal-file.js'
 import { JournalPages } from './journal-pages.js'
 import { OidIndex, type OidIndexMemory } from './oid-index.js'
 import { PublishedState } from './published-state.js'
@@ -18,10 +18,25 @@ export interface SharedJournal {
 }
 
 /**
+ * A journal for tasks in other threads, which read it by the file descriptor of the view that lends it: its path may
+ * have come to mean another file since. The view must be retained until the tasks are done.
+ */
+export interface LentJournal {
+  readonly shared: SharedJournal
+  readonly descriptor: number
+}
+
+/** The file of a lent journal. Closing it does nothing. */
+export function lentFile({ shared, descriptor }: LentJournal): OpenFile {
+  return borrowedFile(descriptor, shared.path)
+}
+
+/**
  * One thread's means of reading a journal: its own file descriptor and block cache over the shared index. Snapshots
  * hold on to it, so that the file stays open as long as one of them may need it.
  */
 export class JournalView {
+  readonly shared: SharedJournal
   readonly state: PublishedState
   readonly changes: ChangeRing
   readonly index: OidIndex
@@ -29,27 +44,43 @@ export class JournalView {
   readonly #file: OpenFile
   #users = 1
 
-  constructor(file: OpenFile, index: OidIndex, state: PublishedState, changes: ChangeRing, blockCacheBytes?: number) {
+  /** For a thread that has opened the journal's file and made its index. Others use {@link attach}. */
+  constructor(file: OpenFile, index: OidIndex, shared: SharedJournal, blockCacheBytes?: number) {
+    this.shared = shared
     this.#file = file
     this.index = index
-    this.state = state
-    this.changes = changes
-    this.reader = new JournalReader(file, () => state.get('end'), blockCacheBytes)
+    this.state = new PublishedState(shared.state)
+    this.changes = new ChangeRing(shared.changes)
+    this.reader = new JournalReader(file, () => this.state.get('end'), blockCacheBytes)
   }
 
   /** Opens a journal that another thread of this process writes. */
   static attach(fileSystem: FileSystem, shared: SharedJournal, blockCacheBytes?: number): JournalView {
-    const file = fileSystem.open(shared.path, 'read')
+    return JournalView.#over(fileSystem, fileSystem.open(shared.path, 'read'), shared, blockCacheBytes)
+  }
+
+  /** Reads a journal that another thread of this process has lent. */
+  static borrow(fileSystem: FileSystem, journal: LentJournal, blockCacheBytes?: number): JournalView {
+    return JournalView.#over(fileSystem, lentFile(journal), journal.shared, blockCacheBytes)
+  }
+
+  static #over(
+    fileSystem: FileSystem,
+    file: OpenFile,
+    shared: SharedJournal,
+    blockCacheBytes: number | undefined,
+  ): JournalView {
     const state = new PublishedState(shared.state)
     const onRebuild = () => void state.add('indexRebuilds', 1)
     const pages = new JournalPages(fileSystem, file, shared.header, shared.covered, onRebuild)
-    return new JournalView(
-      file,
-      new OidIndex(shared.index, pages),
-      state,
-      new ChangeRing(shared.changes),
-      blockCacheBytes,
-    )
+    return new JournalView(file, new OidIndex(shared.index, pages), shared, blockCacheBytes)
+  }
+
+  /** For tasks in other threads. Retain the view until they are done. */
+  lend(): LentJournal {
+    const { descriptor } = this.#file
+    if (descriptor === undefined) throw new TypeError(`${this.#file.path} is simulated and cannot be lent.`)
+    return { shared: this.shared, descriptor }
   }
 
   retain(): this {

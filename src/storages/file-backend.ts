@@ -41,8 +41,6 @@ export interface FileBackend {
   readonly recovery: RecoveryReport
   readonly temporary: boolean
   readonly view: JournalView
-  /** For the threads of the pool. */
-  readonly shared: SharedJournal
   /** Sees to it that the view's state is the newest. */
   refresh(): void
   commit(request: CommitRequest): Promise<CommitResult>
@@ -58,7 +56,6 @@ export class OwnerBackend implements FileBackend {
   readonly recovery: RecoveryReport
   readonly temporary: boolean
   readonly view: JournalView
-  readonly shared: SharedJournal
   readonly #settings: FileStorageSettings
   readonly #thread: CoordinatorThread
   readonly #place: Place
@@ -69,7 +66,6 @@ export class OwnerBackend implements FileBackend {
     this.temporary = place.temporary
     this.serializer = thread.shared.header.serializer
     this.recovery = thread.recovery
-    this.shared = thread.shared
     this.view = JournalView.attach(nodeFileSystem, thread.shared, settings.blockCacheBytes)
     this.#settings = settings
     this.#thread = thread
@@ -144,12 +140,10 @@ export class AttachedBackend implements FileBackend {
   readonly recovery: RecoveryReport
   readonly temporary = false
   readonly view: JournalView
-  readonly shared: SharedJournal
   readonly #client: CoordinatorClient
 
   constructor({ shared, recovery, link, settings }: Extract<FileHandle, { kind: 'writable' }>) {
     this.path = shared.path
-    this.shared = shared
     this.serializer = shared.header.serializer
     this.recovery = recovery
     this.view = JournalView.attach(nodeFileSystem, shared, settings.blockCacheBytes)
@@ -180,7 +174,6 @@ export class ReadonlyBackend implements FileBackend {
   readonly recovery: RecoveryReport
   readonly temporary = false
   readonly view: JournalView
-  readonly shared: SharedJournal
   readonly #settings: FileStorageSettings
   readonly #follower: JournalFollower
 
@@ -190,7 +183,6 @@ export class ReadonlyBackend implements FileBackend {
     this.#settings = settings
     this.#follower = new JournalFollower(nodeFileSystem, path, settings.loadIndex, settings.blockCacheBytes)
     this.view = this.#follower.view
-    this.shared = this.#follower.shared
     this.serializer = this.#follower.header.serializer
     this.recovery = this.#follower.recovery
     try {

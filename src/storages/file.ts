@@ -145,13 +145,13 @@ export class FileStorage implements Storage {
     this.#assertOpen()
     options.signal?.throwIfAborted()
     const snapshot = this.snapshot()
-    const { view, shared } = this.#backend
+    const { view } = this.#backend
     this.#pool ??= new WorkerPool()
     try {
       return await verifyJournal(
         this.#pool,
         {
-          shared,
+          journal: view.lend(),
           tid: snapshot.tid,
           nextOid: view.state.get('nextOid'),
           objects: view.state.get('objects'),

@@ -1,7 +1,7 @@
 import type { Tid } from '../core/oid.js'
 import type { VerifyOptions, VerifyReport } from '../core/storage.js'
 import { FILE_HEADER_BYTES } from '../journal/format.js'
-import type { SharedJournal } from '../journal/shared-journal.js'
+import type { LentJournal } from '../journal/shared-journal.js'
 import { serializerModules } from '../serializers/registry.js'
 import type { WorkerPool } from './pool.js'
 import { Findings, type VerifyFindings } from './verify-findings.js'
@@ -19,7 +19,8 @@ export type TaskRunner = Pick<WorkerPool, 'size' | 'run'>
 
 /** What is to be verified. */
 export interface VerifySubject {
-  readonly shared: SharedJournal
+  /** Its view must be retained until the promise has settled. */
+  readonly journal: LentJournal
   readonly tid: Tid
   /** All objects have smaller oids. */
   readonly nextOid: number
@@ -42,13 +43,13 @@ export async function verifyJournal(
   subject: VerifySubject,
   options: VerifyOptions,
 ): Promise<VerifyReport> {
-  const { shared, tid, nextOid, end } = subject
+  const { journal, tid, nextOid, end } = subject
   const total = new Findings()
   const common = {
-    shared,
+    journal,
     tid,
     classes: new SharedArrayBuffer(nextOid * Uint32Array.BYTES_PER_ELEMENT),
-    serializer: shared.header.serializer,
+    serializer: journal.shared.header.serializer,
     modules: serializerModules(),
   }
   const merge = (findings: VerifyFindings) => {
@@ -74,12 +75,12 @@ export async function verifyJournal(
 
 async function checkJournal(
   pool: TaskRunner,
-  { shared, end, rangeBytes = RANGE_BYTES }: VerifySubject,
+  { journal, end, rangeBytes = RANGE_BYTES }: VerifySubject,
   signal: AbortSignal | undefined,
   merge: (findings: VerifyFindings) => void,
 ): Promise<void> {
   const check = async (from: number, to: number, anchored: boolean) => {
-    const task: VerifyJournalTask = { shared, from, to, end, anchored }
+    const task: VerifyJournalTask = { journal, from, to, end, anchored }
     const result = await pool.run<VerifyJournalTask, JournalFindings>('checkTransactions', task)
     merge(result.findings)
     return result

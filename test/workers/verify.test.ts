@@ -7,7 +7,7 @@ import type { VerifyReport } from '../../src/core/storage.js'
 import { checkpointPath } from '../../src/journal/checkpoint.js'
 import { createJournal, openForWriting } from '../../src/journal/journal.js'
 import { nodeFileSystem } from '../../src/journal/journal-file.js'
-import { JournalView, type SharedJournal } from '../../src/journal/shared-journal.js'
+import { JournalView } from '../../src/journal/shared-journal.js'
 import { layOutTransaction } from '../../src/journal/transaction.js'
 import { msgpack } from '../../src/serializers/msgpack.js'
 import { CoordinatorLoop } from '../../src/workers/coordinator-loop.js'
@@ -67,20 +67,18 @@ describe('verifyJournal', () => {
     const loop = new CoordinatorLoop(disk, settings())
     const view = JournalView.attach(nodeFileSystem, loop.shared)
     try {
-      return await verifyJournal(
-        here,
-        { ...subjectOf(loop.shared, view), ...(rangeBytes === undefined ? {} : { rangeBytes }) },
-        {},
-      )
+      return await verifyJournal(here, { ...subjectOf(view), ...(rangeBytes === undefined ? {} : { rangeBytes }) }, {})
     } finally {
       view.release()
       loop.close()
     }
   }
 
-  function subjectOf(shared: SharedJournal, { state }: JournalView) {
-    const [tid, nextOid, objects, end] = (['tid', 'nextOid', 'objects', 'end'] as const).map((name) => state.get(name))
-    return { shared, tid, nextOid, objects, end } as Parameters<typeof verifyJournal>[1]
+  function subjectOf(view: JournalView) {
+    const [tid, nextOid, objects, end] = (['tid', 'nextOid', 'objects', 'end'] as const).map((name) =>
+      view.state.get(name),
+    )
+    return { journal: view.lend(), tid, nextOid, objects, end } as Parameters<typeof verifyJournal>[1]
   }
 
   function flip(at: number, bit = 1): void {
@@ -154,9 +152,12 @@ describe('verifyJournal', () => {
       path,
       header: (await import('../../src/journal/journal.js')).readFileHeader(file),
       index: index.memory,
+      covered: 128,
+      state: new SharedArrayBuffer(88),
+      changes: new SharedArrayBuffer(2 ** 20),
     }
     const result = tasks.checkTransactions({
-      shared: { ...shared, covered: 128, state: new SharedArrayBuffer(88), changes: new SharedArrayBuffer(2 ** 20) },
+      journal: { shared, descriptor: file.descriptor as number },
       from: 128,
       to: file.size(),
       end: file.size(),
