@@ -18,17 +18,22 @@ export interface SharedJournal {
 }
 
 /**
- * A journal for tasks in other threads, which read it by the file descriptor of the view that lends it: its path may
- * have come to mean another file since. The view must be retained until the tasks are done.
+ * The file of a journal for tasks in other threads, which read it by the file descriptor of the view that lends it: its
+ * path may have come to mean another file since. The view must be retained until the tasks are done.
  */
-export interface LentJournal {
-  readonly shared: SharedJournal
+export interface LentFile {
+  readonly path: string
   readonly descriptor: number
 }
 
-/** The file of a lent journal. Closing it does nothing. */
-export function lentFile({ shared, descriptor }: LentJournal): OpenFile {
-  return borrowedFile(descriptor, shared.path)
+/** A journal for tasks in other threads. */
+export interface LentJournal extends LentFile {
+  readonly shared: SharedJournal
+}
+
+/** Closing it does nothing. */
+export function lentFile({ descriptor, path }: LentFile): OpenFile {
+  return borrowedFile(descriptor, path)
 }
 
 /**
@@ -78,9 +83,9 @@ export class JournalView {
 
   /** For tasks in other threads. Retain the view until they are done. */
   lend(): LentJournal {
-    const { descriptor } = this.#file
-    if (descriptor === undefined) throw new TypeError(`${this.#file.path} is simulated and cannot be lent.`)
-    return { shared: this.shared, descriptor }
+    const { path, descriptor } = this.#file
+    if (descriptor === undefined) throw new TypeError(`${path} is simulated and cannot be lent.`)
+    return { path, descriptor, shared: this.shared }
   }
 
   retain(): this {

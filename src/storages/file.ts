@@ -40,8 +40,8 @@ export class FileStorage implements Storage {
   readonly recovery: RecoveryReport
 
   readonly #backend: FileBackend
-  readonly #handle: HandleState = { closed: false, loads: 0 }
-  #pool: WorkerPool | undefined
+  readonly #pool = new WorkerPool()
+  readonly #handle: HandleState = { closed: false, loads: 0, pool: this.#pool }
   #closing: Promise<void> | undefined
 
   private constructor(backend: FileBackend) {
@@ -146,7 +146,6 @@ export class FileStorage implements Storage {
     options.signal?.throwIfAborted()
     const snapshot = this.snapshot()
     const { view } = this.#backend
-    this.#pool ??= new WorkerPool()
     try {
       return await verifyJournal(
         this.#pool,
@@ -193,7 +192,7 @@ export class FileStorage implements Storage {
 
   async #close(): Promise<void> {
     try {
-      await this.#pool?.close()
+      await this.#pool.close()
       await this.#backend.close()
     } finally {
       this.#handle.closed = true

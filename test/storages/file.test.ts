@@ -236,7 +236,7 @@ describe('FileStorage', () => {
       await storage.commit({ base: 0, reads: [], writes })
       const code = codeOf(storage.verify())
       await storage.close()
-      expect(await code).to.equal('PERDURE_THREAD')
+      expect(await code).to.equal('PERDURE_CLOSED')
     })
   })
 

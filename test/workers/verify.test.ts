@@ -11,8 +11,9 @@ import { JournalView } from '../../src/journal/shared-journal.js'
 import { layOutTransaction } from '../../src/journal/transaction.js'
 import { msgpack } from '../../src/serializers/msgpack.js'
 import { CoordinatorLoop } from '../../src/workers/coordinator-loop.js'
+import type { TaskRunner } from '../../src/workers/pool.js'
 import * as tasks from '../../src/workers/pool-tasks.js'
-import { type TaskRunner, verifyJournal } from '../../src/workers/verify.js'
+import { verifyJournal } from '../../src/workers/verify.js'
 import { FaultyFileSystem } from '../support/faulty-file-system.js'
 import { TemporaryDirectory } from '../support/temporary-directory.js'
 
@@ -157,7 +158,7 @@ describe('verifyJournal', () => {
       changes: new SharedArrayBuffer(2 ** 20),
     }
     const result = tasks.checkTransactions({
-      journal: { shared, descriptor: file.descriptor as number },
+      journal: { path, shared, descriptor: file.descriptor as number },
       from: 128,
       to: file.size(),
       end: file.size(),
