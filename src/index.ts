@@ -8,6 +8,16 @@ export { Placeholder, registerClass } from './core/class-registry.js'
 export { Connection, type ConnectionStatistics } from './core/connection.js'
 export type { CommitOptions, ConnectionOptions, Isolation } from './core/connection-options.js'
 export { Database, type TransactOptions } from './core/database.js'
+export { type ClassCensus, census } from './core/diagnostics/census.js'
+export { largest } from './core/diagnostics/largest.js'
+export type { ObjectSummary } from './core/diagnostics/object-summary.js'
+export { referrers } from './core/diagnostics/referrers.js'
+export type { DiagnosticOptions, DiagnosticProgress } from './core/diagnostics/scan-storage.js'
+export {
+  type UnreachableObject,
+  UnreachableObjects,
+  type UnreachableTotals,
+} from './core/diagnostics/unreachable.js'
 export {
   type Conflict,
   ConflictError,

@@ -2,8 +2,14 @@ import type { PersistentClass } from './class-info.js'
 import type { ClassRegistry } from './class-registry.js'
 import { Connection, type ConnectionContext } from './connection.js'
 import type { CommitOptions, ConnectionOptions } from './connection-options.js'
+import { type ClassCensus, census } from './diagnostics/census.js'
+import { largest } from './diagnostics/largest.js'
+import type { ObjectSummary } from './diagnostics/object-summary.js'
+import { referrers } from './diagnostics/referrers.js'
+import type { DiagnosticOptions } from './diagnostics/scan-storage.js'
+import { UnreachableObjects } from './diagnostics/unreachable.js'
 import { ConflictError, PerdureError } from './errors.js'
-import { ROOT_OID } from './oid.js'
+import { type Oid, ROOT_OID } from './oid.js'
 import { OidAllocator } from './oid-allocator.js'
 import type { Persistent } from './persistent.js'
 import type { Serializer } from './serializer.js'
@@ -160,6 +166,30 @@ export class Database<Root extends object = Persistent> {
   async verify(options?: VerifyOptions): Promise<VerifyReport> {
     this.#checkOpen()
     return this.#parts.storage.verify(options)
+  }
+
+  /** How many objects there are of each class, and what they take; that which takes most comes first. See {@link census}. */
+  async census(options?: DiagnosticOptions): Promise<ClassCensus[]> {
+    this.#checkOpen()
+    return census(this.#parts.storage, options)
+  }
+
+  /** The `count` objects with the largest records, the largest first. See {@link largest}. */
+  async largest(count: number, options?: DiagnosticOptions): Promise<ObjectSummary[]> {
+    this.#checkOpen()
+    return largest(this.#parts.storage, count, options)
+  }
+
+  /** The objects that refer to an object, given as they are found. See {@link referrers}. */
+  referrers(oid: Oid, options?: DiagnosticOptions): AsyncGenerator<ObjectSummary, void> {
+    this.#checkOpen()
+    return referrers(this.#parts.storage, oid, options)
+  }
+
+  /** What a pack would remove. See {@link UnreachableObjects}. */
+  unreachable(options?: DiagnosticOptions): UnreachableObjects {
+    this.#checkOpen()
+    return new UnreachableObjects(this.#parts.storage, options)
   }
 
   /**
