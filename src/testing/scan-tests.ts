@@ -85,6 +85,16 @@ export function declareScanTests(context: SuiteContext, { describe, it }: TestHa
       snapshot.release()
     })
 
+    it('gives the same through every handle', async () => {
+      const { storage } = context
+      await commitMany(storage, new Random(5))
+      const expected = await listed(storage.snapshot())
+      if (context.can('threads')) assert.deepEqual(await scanned((await context.share()).snapshot()), expected)
+      if (context.can('readers')) assert.deepEqual(await scanned((await context.openReadonly()).snapshot()), expected)
+      if (context.can('persistent')) assert.deepEqual(await scanned((await context.reopen()).snapshot()), expected)
+      assert.equal(expected.length, MANY + 1)
+    })
+
     it('can be given up, and begun anew', async () => {
       const { storage } = context
       await commitMany(storage, new Random(2))

@@ -70,7 +70,6 @@ class JournalScan {
     const { state, index } = this.#subject.view
     const pages = Math.min(index.pages, Math.ceil(state.get('nextOid') / PAGE_ENTRIES))
     await eachRange(this.#pool, { begin: 0, end: pages, size: RANGE_PAGES }, undefined, async (from, to) => {
-      this.#subject.assertReadable()
       const offsets = await this.#run<LocateTask, Float64Array>('locateRecords', (journal) => ({ journal, from, to }))
       if (offsets.length > 0) this.#lists.push(offsets)
     })
@@ -109,8 +108,12 @@ class JournalScan {
     return taken
   }
 
-  /** The view stays open for as long as a task reads by its descriptor, whatever becomes of the snapshot. */
+  /**
+   * The view stays open for as long as a task reads by its descriptor, whatever becomes of the snapshot. Without the
+   * snapshot and without a task it may have been closed, so that is looked at first.
+   */
   async #run<Task, T>(name: string, taskFor: (journal: LentJournal) => Task): Promise<T> {
+    this.#subject.assertReadable()
     const view = this.#subject.view.retain()
     try {
       return await this.#pool.run<Task, T>(name, taskFor(view.lend()))
