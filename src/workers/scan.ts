@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Tid } from '../core/oid.js'
 import type { RecordBatch } from '../core/storage.js'
 import { PAGE_ENTRIES } from '../journal/oid-index.js'
@@ -9,8 +10,8 @@ import type { LocateTask, ReadTask } from './scan-task.js'
 /** Pages of the index in one task of the first step: 65,536 objects, 8 KiB of the checkpoint each. */
 const RANGE_PAGES = 64
 
-/** Journal in one task of the second step: a few milliseconds' work, and a batch of at most some megabytes. */
-const SPAN_BYTES = 1024 * 1024
+/** Journal in one task of the second step: a few milliseconds' work, and a batch of at most a few megabytes. */
+const SPAN_BYTES = 512 * 1024
 
 /** Tasks begun ahead of the consumer, besides one for each thread. */
 const TASKS_AHEAD = 2
@@ -40,6 +41,8 @@ export async function* scanJournal(pool: TaskRunner, subject: ScanSubject): Asyn
     for (let batch = await scan.next(); batch !== undefined; batch = await scan.next()) {
       subject.assertReadable()
       if (batch.oids.length > 0) yield batch
+      // Threads that are faster than the consumer would otherwise let it do nothing else.
+      await nextTurn()
       subject.assertReadable()
     }
   } catch (error) {

@@ -61,7 +61,7 @@ describe('scanJournal', () => {
     return found.sort(([a], [b]) => a - b)
   }
 
-  /** 24 stretches of a megabyte, one object each. */
+  /** 24 stretches of the journal, one object each. */
   function makeLong(): void {
     for (let oid = 0; oid < 24; oid++) journal.commit([[oid, 'x'.repeat(1024 * 1024)]])
   }
