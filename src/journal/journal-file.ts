@@ -38,6 +38,8 @@ export interface FileSystem {
   open(path: string, mode: OpenMode): OpenFile
   exists(path: string): boolean
   rename(from: string, to: string): void
+  /** Gives a file a second name, which must be free. */
+  link(from: string, to: string): void
   /** Removes a file. That it is not there is no error. */
   unlink(path: string): void
   /** Makes the names of the files in the directory of `path` survive a power cut. */
@@ -89,6 +91,7 @@ export type FileBinding = Pick<
   | 'fstatSync'
   | 'fsyncSync'
   | 'ftruncateSync'
+  | 'linkSync'
   | 'openSync'
   | 'readSync'
   | 'renameSync'
@@ -210,6 +213,10 @@ class NodeFileSystem implements FileSystem {
 
   rename(from: string, to: string): void {
     attempt(to, 'rename to', () => this.#fs.renameSync(from, to))
+  }
+
+  link(from: string, to: string): void {
+    attempt(to, 'link to', () => this.#fs.linkSync(from, to))
   }
 
   unlink(path: string): void {

@@ -60,3 +60,8 @@ export function packPath(journalPath: string): string {
 export function prepackPath(journalPath: string): string {
   return `${journalPath}.prepack`
 }
+
+/** The old journal's second name, until it takes the place of what was kept by an earlier pack. */
+export function prepackTemporaryPath(journalPath: string): string {
+  return `${prepackPath(journalPath)}.new`
+}
