@@ -1,24 +1,20 @@
 import {
   FILE_HEADER_BYTES,
   RECORD_HEADER_BYTES,
-  readTransactionHeader,
   recordLength,
   recordOid,
   remarkLength,
   TRAILER_BYTES,
   TRANSACTION_HEADER_BYTES,
-  TRANSACTION_MAGIC,
   type TransactionHeader,
   viewOf,
 } from './format.js'
+import { HeaderFinder } from './header-finder.js'
 import type { OpenFile } from './journal-file.js'
 import { ReadWindow } from './read-window.js'
 
 /** Told of each record: its oid, where it stands in the file, and how long its data is. */
 export type RecordVisitor = (oid: number, offset: number, length: number) => void
-
-const MAGIC = Buffer.alloc(4)
-MAGIC.writeUInt32LE(TRANSACTION_MAGIC)
 
 /**
  * Reads the records of a part of a journal, one after another, and checks as little as possible: that the headers of
@@ -27,8 +23,7 @@ MAGIC.writeUInt32LE(TRANSACTION_MAGIC)
  */
 export class RecordWalker {
   readonly #window: ReadWindow
-  readonly #seed: number
-  readonly #end: number
+  readonly #headers: HeaderFinder
   /** What is in memory of the file, as far as it is known to hold the current record. */
   bytes: Buffer = Buffer.alloc(0)
   view: DataView = viewOf(this.bytes)
@@ -40,8 +35,7 @@ export class RecordWalker {
   /** @param end bytes from this offset on are not looked at; a transaction ends there */
   constructor(file: OpenFile, seed: number, end: number) {
     this.#window = new ReadWindow(file, end)
-    this.#seed = seed
-    this.#end = end
+    this.#headers = new HeaderFinder(this.#window, seed, end)
   }
 
   /**
@@ -50,35 +44,16 @@ export class RecordWalker {
    * @param from a multiple of 8; need not be where a transaction begins
    */
   walk(from: number, to: number, visit: RecordVisitor): void {
-    let at = this.#findHeader(Math.max(from, FILE_HEADER_BYTES), to)
+    let at = this.#headers.find(Math.max(from, FILE_HEADER_BYTES), to)
     while (at !== undefined && at < to) {
-      const header = this.#headerAt(at)
+      const header = this.#headers.at(at)
       if (header === undefined) {
-        at = this.#findHeader(at + 8, to)
+        at = this.#headers.find(at + 8, to)
       } else {
         this.#walkTransaction(at, header, visit)
         at += header.length
       }
     }
-  }
-
-  #headerAt(position: number): TransactionHeader | undefined {
-    const header = readTransactionHeader(this.#window.bytes(position, TRANSACTION_HEADER_BYTES), position, this.#seed)
-    return header === undefined || position + header.length > this.#end ? undefined : header
-  }
-
-  #findHeader(from: number, to: number): number | undefined {
-    for (let at = from; at < to; ) {
-      const chunk = this.#window.ahead(at, TRANSACTION_HEADER_BYTES)
-      if (chunk.length < TRANSACTION_HEADER_BYTES) return undefined
-      const found = chunk.indexOf(MAGIC)
-      const candidate = at + found
-      if (found === -1) at = Math.max(at + 8, at + (chunk.length & ~7) - 8)
-      else if (candidate >= to) return undefined
-      else if (candidate % 8 === 0 && this.#headerAt(candidate) !== undefined) return candidate
-      else at = candidate - (candidate % 8) + 8
-    }
-    return undefined
   }
 
   #walkTransaction(position: number, header: TransactionHeader, visit: RecordVisitor): void {

@@ -154,7 +154,16 @@ class BaseMaker {
     const cancel = () => this.#tables.cancel()
     const report = (objects: number, bytes: number) =>
       this.#onProgress({ phase: 'mark', objects, objectsTotal, bytes, bytesTotal })
-    const look = setInterval(() => report(this.#tables.found, 0), LOOK_MS)
+    let failure: { readonly error: unknown } | undefined
+    const look = setInterval(() => {
+      try {
+        report(this.#tables.found, 0)
+      } catch (error) {
+        // Thrown by the user's function; from here it would end the process.
+        failure ??= { error }
+        cancel()
+      }
+    }, LOOK_MS)
     look.unref()
     this.#signal.addEventListener('abort', cancel)
     try {
@@ -166,8 +175,9 @@ class BaseMaker {
         mostRemoved: MOST_REMOVED,
       })
       this.#signal.throwIfAborted()
-      report(plan?.objects ?? 0, plan?.bytes ?? 0)
-      return plan as PackPlan
+      if (failure !== undefined || plan === undefined) throw failure?.error
+      report(plan.objects, plan.bytes)
+      return plan
     } finally {
       clearInterval(look)
       this.#signal.removeEventListener('abort', cancel)

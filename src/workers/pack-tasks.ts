@@ -14,6 +14,9 @@ import { TailCopier } from '../journal/tail-copier.js'
 
 const BLOCK_CACHE_BYTES = 256 * 1024
 
+/** Bytes of later transactions that are copied in one task. */
+const TAIL_BYTES = 16 * 1024 * 1024
+
 /** A part of the old journal, by offsets. */
 export interface PackScanTask {
   readonly shared: SharedJournal
@@ -59,7 +62,7 @@ export interface PackCopyTask {
 export interface PackTailTask {
   readonly shared: SharedJournal
   readonly base: PackedBase
-  /** Offset in the old journal. */
+  /** Offset in the old journal where a transaction ends. */
   readonly to: number
 }
 
@@ -106,11 +109,12 @@ export function packTasks(fileSystem: FileSystem) {
       )
     },
 
+    /** Copies a part of the transactions after the base, and syncs it. */
     packTail({ shared, base, to }: PackTailTask): TailProgress {
       return withView(fileSystem, shared, ({ index, reader }, file) =>
         withFile(fileSystem, base.path, 'write', (target) => {
           const copier = new TailCopier({ file, uuid: shared.header.uuid, index, reader }, target, base)
-          copier.copy(to)
+          copier.copy(to, { sourceBytes: TAIL_BYTES })
           target.sync()
           return copier.progress
         }),

@@ -31,11 +31,11 @@ class Stored {
     const view = JournalView.attach(nodeFileSystem, this.loop.shared)
     const file = nodeFileSystem.open(path, 'read')
     const { header } = this.loop.shared
-    this.moments.push(momentAt(file, header, FILE_HEADER_BYTES) as PackMoment)
+    this.moments.push(momentAt(file, header, FILE_HEADER_BYTES))
     for (const [base, writes] of transactions.entries()) {
       const image = layOutTransaction(writes, { note: `after ${base}` })
       this.loop.runBatch([{ base, reads: [], image, answer: ({ tid }) => expect(tid).to.equal(base + 1) }])
-      this.moments.push(momentAt(file, header, view.state.get('end')) as PackMoment)
+      this.moments.push(momentAt(file, header, view.state.get('end')))
     }
     file.close()
     view.release()
