@@ -46,7 +46,7 @@ export class JournalFollower {
       this.#index = makeIndex(fileSystem, this.#file, this.header, base, onRebuild)
       checkpoint = base.checkpoint
       this.#state = base.state
-      this.#changes.begin(base.state.tid)
+      this.#changes.forget(base.state.tid)
       const visible = this.#visible()
       const known = Math.max(visible.durable, base.durable)
       const { transactions, tornAt } = this.#replay({ end: Math.max(visible.end, known), durable: known })
@@ -64,6 +64,7 @@ export class JournalFollower {
       this.shared = {
         path,
         header: this.header,
+        generation: 0,
         covered: base.state.end,
         index: this.#index.memory,
         state: this.#published.memory,
