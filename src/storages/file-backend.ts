@@ -210,8 +210,6 @@ export class ReadonlyBackend implements FileBackend {
   readonly serializer: string
   readonly recovery: RecoveryReport
   readonly temporary = false
-  readonly view: JournalView
-  readonly shared: SharedJournal
   readonly #settings: FileStorageSettings
   readonly #follower: JournalFollower
 
@@ -220,8 +218,6 @@ export class ReadonlyBackend implements FileBackend {
     this.path = path
     this.#settings = settings
     this.#follower = new JournalFollower(nodeFileSystem, path, settings.loadIndex, settings.blockCacheBytes)
-    this.view = this.#follower.view
-    this.shared = this.#follower.shared
     this.serializer = this.#follower.header.serializer
     this.recovery = this.#follower.recovery
     try {
@@ -230,6 +226,14 @@ export class ReadonlyBackend implements FileBackend {
       this.#follower.close()
       throw error
     }
+  }
+
+  get view(): JournalView {
+    return this.#follower.view
+  }
+
+  get shared(): SharedJournal {
+    return this.#follower.shared
   }
 
   refresh(): void {
