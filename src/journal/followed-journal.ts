@@ -49,15 +49,8 @@ export class FollowedJournal {
   #countedTid: Tid
 
   /** @throws CorruptionError, PerdureError `PERDURE_NOT_A_DATABASE`, `PERDURE_FORMAT_VERSION`, `PERDURE_NOT_FOUND`... */
-  constructor({
-    fileSystem,
-    path,
-    loadIndex,
-    blockCacheBytes,
-    published,
-    changes,
-    generation,
-  }: FollowedJournalOptions) {
+  constructor(options: FollowedJournalOptions) {
+    const { fileSystem, path, loadIndex, blockCacheBytes, published, changes, generation } = options
     this.#fileSystem = fileSystem
     this.#published = published
     this.#changes = changes

@@ -1,4 +1,5 @@
 import { PerdureError } from '../core/errors.js'
+import type { Tid } from '../core/oid.js'
 import { ChangeRing } from './change-ring.js'
 import { FollowedJournal } from './followed-journal.js'
 import type { FileHeader } from './format.js'
@@ -31,13 +32,13 @@ export class JournalFollower {
     this.#path = path
     this.#loadIndex = loadIndex
     this.#blockCacheBytes = blockCacheBytes
-    this.#journal = this.#open(new PublishedState(), 0)
+    this.#journal = this.#open(new PublishedState(), 0, 0)
     this.#changes.forget(this.view.state.get('tid'))
     this.header = this.#journal.header
     this.recovery = this.#journal.recovery
   }
 
-  #open(published: PublishedState, generation: number): FollowedJournal {
+  #open(published: PublishedState, generation: number, countedTid: Tid): FollowedJournal {
     return new FollowedJournal({
       fileSystem: this.#fileSystem,
       path: this.#path,
@@ -46,6 +47,7 @@ export class JournalFollower {
       published,
       changes: this.#changes,
       generation,
+      countedTid,
     })
   }
 
@@ -68,7 +70,7 @@ export class JournalFollower {
   #followReplacement(): boolean {
     if (!this.#isReplaced()) return false
     const { view, shared } = this.#journal
-    const next = this.#open(view.state.next(), shared.generation + 1)
+    const next = this.#open(view.state.next(), shared.generation + 1, view.state.get('tid'))
     const tid = next.view.state.get('tid')
     // A copy of an older state, put there by hand: a handle must not see time run backwards.
     if (tid < view.state.get('tid')) {
