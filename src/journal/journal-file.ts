@@ -12,6 +12,9 @@ export type OpenMode = 'read' | 'write' | 'create'
 export interface OpenFile {
   readonly path: string
 
+  /** Under this number all threads of the process can read the file as long as it is open; see {@link borrowFile}. */
+  readonly descriptor?: number
+
   /** Fills `length` bytes of `buffer` from `offset` on. Returns how many it read: fewer only at the end of the file. */
   read(buffer: Uint8Array, offset: number, length: number, position: number): number
 
@@ -106,6 +109,10 @@ class NodeFile implements OpenFile {
   readonly #fs: FileBinding
   readonly #fd: number
   #open = true
+
+  get descriptor(): number {
+    return this.#fd
+  }
 
   constructor(fs: FileBinding, path: string, fd: number) {
     this.#fs = fs
@@ -240,6 +247,14 @@ class NodeFileSystem implements FileSystem {
       this.#fs.closeSync(fd)
     }
   }
+}
+
+/**
+ * A file that another thread of the process has open, and keeps open: the name may be that of another file by now.
+ * Closing it closes nothing.
+ */
+export function borrowFile(path: string, descriptor: number): OpenFile {
+  return new NodeFile({ ...nodeFs, closeSync: () => {} }, path, descriptor)
 }
 
 /** The file system behind a binding. */

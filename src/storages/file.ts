@@ -166,6 +166,7 @@ export class FileStorage implements Storage {
 
   statistics(): StorageStatistics {
     this.#assertOpen()
+    this.#backend.refresh()
     const { state } = this.#backend.view
     return {
       loads: this.#handle.loads,
