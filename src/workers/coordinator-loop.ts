@@ -15,6 +15,7 @@ import { CheckpointSchedule } from './checkpoint-schedule.js'
 import { type Accepted, CommitBatch } from './commit-batch.js'
 import { ConflictFinder } from './conflict-finder.js'
 import type { CommitOutcome, CoordinatorSettings } from './messages.js'
+import { RemovalFinder } from './removal-finder.js'
 
 /** The coordinator reads only to validate old snapshots and to name conflicts, so it needs little cache. */
 const READER_CACHE_BYTES = 256 * 1024
@@ -42,6 +43,7 @@ export class CoordinatorLoop {
   readonly #journal: OpenJournal
   readonly #writer: JournalWriter
   readonly #conflicts: ConflictFinder
+  readonly #removals: RemovalFinder
   readonly #published = new PublishedState()
   readonly #changes = new ChangeRing()
   readonly #watermark: WatermarkWriter
@@ -73,6 +75,7 @@ export class CoordinatorLoop {
     this.#writer = new JournalWriter(journal.file, journal.state.end, settings.preallocationBytes)
     const reader = new JournalReader(journal.file, () => published.get('end'), READER_CACHE_BYTES)
     this.#conflicts = new ConflictFinder(journal.index, reader)
+    this.#removals = new RemovalFinder(journal.index, this.#changes)
     if (settings.loadIndex) journal.index.loadAll()
     this.#conflicts.remember(journal.state.tid, journal.state.end)
     this.#changes.begin(journal.state.tid)
@@ -129,6 +132,8 @@ export class CoordinatorLoop {
       const conflicts = this.#conflicts.find(base, reads, image, this.#state.tid, batch)
       if (conflicts.length > 0) return { conflicts }
       if (image === undefined) return { tid: base }
+      const removed = this.#removals.find(base, image, this.#state.tid, batch)
+      if (removed.length > 0) return { conflicts: removed }
       return { tid: this.#accept(image, batch) }
     } catch (error) {
       return { error: packError(error) }
