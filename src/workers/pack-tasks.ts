@@ -2,14 +2,14 @@ import type { Oid, Tid } from '../core/oid.js'
 import { type BaseTransaction, layOutBase } from '../journal/base-layout.js'
 import { type BaseStamp, BaseWriter } from '../journal/base-writer.js'
 import { checksumSeed } from '../journal/format.js'
-import type { FileSystem, OpenFile, OpenMode } from '../journal/journal-file.js'
+import type { FileSystem, OpenFile } from '../journal/journal-file.js'
 import { NO_PAGES, OidIndex, type OidIndexMemory } from '../journal/oid-index.js'
 import { type Marked, markKept } from '../journal/pack-mark.js'
 import { type ScannedRecords, scanLater, scanRecords, takePositions } from '../journal/pack-scan.js'
 import { FOUND, type PackMemory, PackTables } from '../journal/pack-tables.js'
 import type { PackedBase, TailProgress } from '../journal/packed-base.js'
 import { RecordWalker } from '../journal/record-walker.js'
-import { JournalView, type SharedJournal } from '../journal/shared-journal.js'
+import { JournalView, openShared, type SharedJournal } from '../journal/shared-journal.js'
 import { TailCopier } from '../journal/tail-copier.js'
 
 const BLOCK_CACHE_BYTES = 256 * 1024
@@ -70,7 +70,7 @@ export interface PackTailTask {
 export function packTasks(fileSystem: FileSystem) {
   return {
     packLater({ shared, memory, from, to, end, boundary }: PackScanTask): void {
-      withFile(fileSystem, shared.path, 'read', (file) => {
+      withJournal(fileSystem, shared, (file) => {
         const walker = new RecordWalker(file, checksumSeed(shared.header.uuid), end)
         scanLater(walker, new PackTables(memory), from, to, boundary)
       })
@@ -81,7 +81,7 @@ export function packTasks(fileSystem: FileSystem) {
     },
 
     packRecords({ shared, memory, from, to, end }: PackScanTask): ScannedRecords {
-      return withFile(fileSystem, shared.path, 'read', (file) => {
+      return withJournal(fileSystem, shared, (file) => {
         const walker = new RecordWalker(file, checksumSeed(shared.header.uuid), end)
         return scanRecords(walker, new PackTables(memory), from, to)
       })
@@ -90,7 +90,7 @@ export function packTasks(fileSystem: FileSystem) {
     /** Undefined if it was cancelled. */
     packMark({ shared, memory, newest, transactionBytes, mostRemoved }: PackMarkTask): PackPlan | undefined {
       const tables = new PackTables(memory)
-      const marked = withFile(fileSystem, shared.path, 'read', (file) => markKept(tables, file))
+      const marked = withJournal(fileSystem, shared, (file) => markKept(tables, file))
       if (marked === undefined) return undefined
       return {
         ...marked,
@@ -101,8 +101,8 @@ export function packTasks(fileSystem: FileSystem) {
 
     /** Returns the checksum of the transaction. */
     packCopy({ shared, memory, path, index, transaction, stamp }: PackCopyTask): number {
-      return withFile(fileSystem, shared.path, 'read', (source) =>
-        withFile(fileSystem, path, 'write', (target) => {
+      return withJournal(fileSystem, shared, (source) =>
+        withFile(fileSystem.open(path, 'write'), (target) => {
           const writer = new BaseWriter(source, target, new PackTables(memory), new OidIndex(index, NO_PAGES))
           return writer.write(transaction, stamp)
         }),
@@ -112,7 +112,7 @@ export function packTasks(fileSystem: FileSystem) {
     /** Copies a part of the transactions after the base, and syncs it. */
     packTail({ shared, base, to }: PackTailTask): TailProgress {
       return withView(fileSystem, shared, ({ index, reader }, file) =>
-        withFile(fileSystem, base.path, 'write', (target) => {
+        withFile(fileSystem.open(base.path, 'write'), (target) => {
           const copier = new TailCopier({ file, uuid: shared.header.uuid, index, reader }, target, base)
           copier.copy(to, { sourceBytes: TAIL_BYTES })
           target.sync()
@@ -123,8 +123,7 @@ export function packTasks(fileSystem: FileSystem) {
   }
 }
 
-function withFile<T>(fileSystem: FileSystem, path: string, mode: OpenMode, work: (file: OpenFile) => T): T {
-  const file = fileSystem.open(path, mode)
+function withFile<T>(file: OpenFile, work: (file: OpenFile) => T): T {
   try {
     return work(file)
   } finally {
@@ -132,10 +131,14 @@ function withFile<T>(fileSystem: FileSystem, path: string, mode: OpenMode, work:
   }
 }
 
+function withJournal<T>(fileSystem: FileSystem, shared: SharedJournal, work: (file: OpenFile) => T): T {
+  return withFile(openShared(fileSystem, shared), work)
+}
+
 function withView<T>(fileSystem: FileSystem, shared: SharedJournal, work: (view: JournalView, file: OpenFile) => T): T {
   const view = JournalView.attach(fileSystem, shared, BLOCK_CACHE_BYTES)
   try {
-    return withFile(fileSystem, shared.path, 'read', (file) => work(view, file))
+    return withJournal(fileSystem, shared, (file) => work(view, file))
   } finally {
     view.release()
   }

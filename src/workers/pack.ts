@@ -4,7 +4,7 @@ import type { FileSystem } from '../journal/journal-file.js'
 import { momentAt } from '../journal/pack-moment.js'
 import type { PackedBase, SwitchOutcome, SwitchRequest, TailProgress } from '../journal/packed-base.js'
 import { retainedFrom } from '../journal/retention.js'
-import type { SharedJournal } from '../journal/shared-journal.js'
+import { openShared, type SharedJournal } from '../journal/shared-journal.js'
 import type { TaskRunner } from './each-range.js'
 import { type MadeBase, makeBase, type PackSubject } from './pack-base.js'
 import { PackClock } from './pack-clock.js'
@@ -84,7 +84,7 @@ class Pack {
   #chooseSubject(): PackSubject {
     const { retain, memoryBytes = DEFAULT_MEMORY_BYTES, tuning = {} } = this.#settings
     const { shared } = this.#host
-    const file = this.#fileSystem.open(shared.path, 'read')
+    const file = openShared(this.#fileSystem, shared)
     try {
       const newest = momentAt(file, shared.header, this.#host.published('end'))
       const from = retainedFrom(file, shared.header, newest, retain)
