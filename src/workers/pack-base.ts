@@ -45,9 +45,6 @@ export interface MadeBase {
   readonly removed: PackPlan['removed']
   /** Objects that there were as of the transaction from which on history is kept. */
   readonly objectsBefore: number
-  /** Bytes of the records that were kept, headers included, and of all there were. */
-  readonly keptBytes: number
-  readonly foundBytes: number
 }
 
 /**
@@ -103,8 +100,7 @@ class BaseMaker {
     const scanned = await this.#scanRecords()
     const plan = await this.#mark(scanned)
     const base = await this.#copy(plan)
-    const { objects: objectsBefore, bytes: foundBytes } = scanned
-    return { base, removed: plan.removed, objectsBefore, keptBytes: plan.bytes, foundBytes }
+    return { base, removed: plan.removed, objectsBefore: scanned.objects }
   }
 
   get #scanTask() {

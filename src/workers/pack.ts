@@ -1,4 +1,3 @@
-import { PerdureError } from '../core/errors.js'
 import type { PackOptions, PackProgress, PackResult } from '../core/storage.js'
 import type { FileSystem } from '../journal/journal-file.js'
 import { momentAt } from '../journal/pack-moment.js'
@@ -32,12 +31,6 @@ export interface PackSettings extends Omit<PackOptions, 'signal'> {
   readonly tuning?: Pick<PackSubject, 'rangeBytes' | 'transactionBytes'> & { readonly switchBytes?: number }
 }
 
-/** What a pack did, and what is remembered of it to say when the next one is due. */
-export interface PackOutcome extends PackResult {
-  /** Of the bytes of the records that were looked at, the part that was dropped: from 0 to 1. */
-  readonly garbageRatio: number
-}
-
 /**
  * Packs the journal of an open storage, while it is in use. If anything fails, the old journal stays in use and the
  * new file is removed.
@@ -51,7 +44,7 @@ export async function packJournal(
   host: PackHost,
   settings: PackSettings,
   signal: AbortSignal,
-): Promise<PackOutcome> {
+): Promise<PackResult> {
   signal.throwIfAborted()
   const pack = new Pack(fileSystem, pool, host, settings, signal)
   return pack.run()
@@ -94,7 +87,7 @@ class Pack {
     }
   }
 
-  async run(): Promise<PackOutcome> {
+  async run(): Promise<PackResult> {
     const made = await makeBase(this.#fileSystem, this.#pool, this.#subject, this.#signal, (p) => this.#report(p))
     try {
       return await this.#finish(made)
@@ -104,7 +97,7 @@ class Pack {
     }
   }
 
-  async #finish({ base, removed, keptBytes, foundBytes }: MadeBase): Promise<PackOutcome> {
+  async #finish({ base, removed }: MadeBase): Promise<PackResult> {
     const keepOld = this.#settings.keepOld ?? false
     let copied = base
     for (;;) {
@@ -122,7 +115,6 @@ class Pack {
           bytesBefore,
           bytesAfter: outcome.state.end,
           historyFrom: base.header.historyFrom,
-          garbageRatio: foundBytes === 0 ? 0 : 1 - keptBytes / foundBytes,
         }
       }
       copied = { ...copied, state: outcome.state, sourceEnd: outcome.sourceEnd }
@@ -158,11 +150,4 @@ class Pack {
   #report(progress: Omit<PackProgress, 'remainingMs'>): void {
     this.#settings.onProgress?.({ ...progress, remainingMs: this.#clock.remainingMs(progress) })
   }
-}
-
-/** A storage is packed by one at a time. */
-export function packIsRunning(path: string): PerdureError {
-  return new PerdureError('PERDURE_BUSY', `${path} is being packed already. Wait for that pack to end.`, {
-    details: { path },
-  })
 }
