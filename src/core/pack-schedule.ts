@@ -69,7 +69,7 @@ export class PackSchedule {
    * @throws PerdureError `PERDURE_ARGUMENT`; `PERDURE_UNSUPPORTED` if the storage cannot be packed, or not by garbage
    */
   static start(storage: Storage, options: AutomaticPackOptions, checkMs = CHECK_MS): PackSchedule | undefined {
-    checkOptions(options)
+    checkPackSchedule(options)
     const { gcBytes, gcInterval, gcGarbageRatio } = options
     if (gcBytes === undefined && gcInterval === undefined && gcGarbageRatio === undefined) return undefined
     if (!storage.capabilities.has('pack')) {
@@ -188,7 +188,8 @@ function warn(error: unknown): void {
   process.emitWarning(`Perdure: an automatic pack failed. ${message}`, { type: 'PerdureWarning' })
 }
 
-function checkOptions({ gcBytes, gcInterval, gcGarbageRatio }: AutomaticPackOptions): void {
+/** @throws PerdureError `PERDURE_ARGUMENT` */
+export function checkPackSchedule({ gcBytes, gcInterval, gcGarbageRatio }: AutomaticPackOptions): void {
   if (gcInterval !== undefined) durationMs('gcInterval', gcInterval)
   if (gcBytes !== undefined && !(Number.isFinite(gcBytes) && gcBytes > 0)) {
     throw new PerdureError('PERDURE_ARGUMENT', `gcBytes must be a number of bytes above 0, not ${gcBytes}.`)

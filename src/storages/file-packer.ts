@@ -85,7 +85,9 @@ export class FilePacker {
   /** Gives up the pack under way, if there is one. Resolves when nothing is left of it. */
   async cancel(): Promise<void> {
     const { path } = this.#backend
-    this.#closing.abort(new PerdureError('PERDURE_CLOSED', `${path} was closed during the pack.`, { details: { path } }))
+    this.#closing.abort(
+      new PerdureError('PERDURE_CLOSED', `${path} was closed during the pack.`, { details: { path } }),
+    )
     await this.#running
   }
 
