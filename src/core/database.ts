@@ -11,6 +11,7 @@ import { UnreachableObjects } from './diagnostics/unreachable.js'
 import { ConflictError, PerdureError } from './errors.js'
 import { type Oid, ROOT_OID } from './oid.js'
 import { OidAllocator } from './oid-allocator.js'
+import type { PackSchedule } from './pack-schedule.js'
 import type { Persistent } from './persistent.js'
 import type { Serializer } from './serializer.js'
 import type {
@@ -32,6 +33,8 @@ export interface DatabaseParts {
   createRoot(): Persistent
   /** For connections whose own options do not say otherwise. */
   readonly connectionOptions: ConnectionOptions
+  /** Packs the storage until the database is closed. */
+  readonly schedule?: PackSchedule | undefined
 }
 
 /** Options of {@link Database.transact}. */
@@ -222,6 +225,7 @@ export class Database<Root extends object = Persistent> {
   }
 
   async #close(): Promise<void> {
+    await this.#parts.schedule?.stop()
     await Promise.all([...this.#open].map((connection) => connection.close()))
     await this.#parts.storage.close()
   }

@@ -86,14 +86,23 @@ export function decodeRecord(data: Uint8Array): DecodedRecord {
 
 /** The oids a record refers to, without building anything else. */
 export function recordReferences(data: Uint8Array): Oid[] {
+  const oids: Oid[] = []
+  forEachReference(data, (oid) => oids.push(oid))
+  return oids
+}
+
+/**
+ * Calls `visit` with each oid a record refers to, in the order of the record; one may come more than once.
+ *
+ * @throws PerdureError `PERDURE_DECODE`
+ */
+export function forEachReference(data: Uint8Array, visit: (oid: Oid) => void): void {
   const cursor = new Cursor(data)
   for (let classes = cursor.count(1); classes > 0; classes--) cursor.skip(cursor.varint())
-  const oids: Oid[] = []
   for (let count = cursor.count(2); count > 0; count--) {
     cursor.varint()
-    oids.push(cursor.varint())
+    visit(cursor.varint())
   }
-  return oids
 }
 
 /** The oids records refer to, read from one record after another without building anything for each. */

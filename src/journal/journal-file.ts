@@ -12,7 +12,7 @@ export type OpenMode = 'read' | 'write' | 'create'
 export interface OpenFile {
   readonly path: string
 
-  /** What the system calls the open file, in all threads of the process. Undefined for a simulated one. */
+  /** Under this number all threads of the process can read the file as long as it is open; see {@link borrowFile}. */
   readonly descriptor?: number
 
   /** Fills `length` bytes of `buffer` from `offset` on. Returns how many it read: fewer only at the end of the file. */
@@ -41,6 +41,8 @@ export interface FileSystem {
   open(path: string, mode: OpenMode): OpenFile
   exists(path: string): boolean
   rename(from: string, to: string): void
+  /** Gives a file a second name, which must be free. */
+  link(from: string, to: string): void
   /** Removes a file. That it is not there is no error. */
   unlink(path: string): void
   /** Makes the names of the files in the directory of `path` survive a power cut. */
@@ -92,6 +94,7 @@ export type FileBinding = Pick<
   | 'fstatSync'
   | 'fsyncSync'
   | 'ftruncateSync'
+  | 'linkSync'
   | 'openSync'
   | 'readSync'
   | 'renameSync'
@@ -105,18 +108,16 @@ class NodeFile implements OpenFile {
   readonly path: string
   readonly #fs: FileBinding
   readonly #fd: number
-  #open: boolean
-
-  /** @param owned whether `close` closes the file */
-  constructor(fs: FileBinding, path: string, fd: number, owned = true) {
-    this.#fs = fs
-    this.path = path
-    this.#fd = fd
-    this.#open = owned
-  }
+  #open = true
 
   get descriptor(): number {
     return this.#fd
+  }
+
+  constructor(fs: FileBinding, path: string, fd: number) {
+    this.#fs = fs
+    this.path = path
+    this.#fd = fd
   }
 
   read(buffer: Uint8Array, offset: number, length: number, position: number): number {
@@ -221,6 +222,10 @@ class NodeFileSystem implements FileSystem {
     attempt(to, 'rename to', () => this.#fs.renameSync(from, to))
   }
 
+  link(from: string, to: string): void {
+    attempt(to, 'link to', () => this.#fs.linkSync(from, to))
+  }
+
   unlink(path: string): void {
     try {
       this.#fs.unlinkSync(path)
@@ -244,6 +249,14 @@ class NodeFileSystem implements FileSystem {
   }
 }
 
+/**
+ * A file that another thread of the process has open, and keeps open: the name may be that of another file by now.
+ * Closing it closes nothing.
+ */
+export function borrowFile(path: string, descriptor: number): OpenFile {
+  return new NodeFile({ ...nodeFs, closeSync: () => {} }, path, descriptor)
+}
+
 /** The file system behind a binding. */
 export function fileSystemOver(fs: FileBinding): FileSystem {
   return new NodeFileSystem(fs)
@@ -251,11 +264,3 @@ export function fileSystemOver(fs: FileBinding): FileSystem {
 
 /** The real file system. */
 export const nodeFileSystem = fileSystemOver(nodeFs)
-
-/**
- * A file that another thread of the process has open and keeps open meanwhile. So it can be read even when it has no
- * name any more.
- */
-export function borrowedFile(descriptor: number, path: string): OpenFile {
-  return new NodeFile(nodeFs, path, descriptor, false)
-}

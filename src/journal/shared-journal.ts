@@ -1,39 +1,62 @@
+import { PerdureError } from '../core/errors.js'
 import { ChangeRing } from './change-ring.js'
 import type { FileHeader } from './format.js'
-import { borrowedFile, type FileSystem, type OpenFile } from './journal-file.js'
+import { readFileHeader } from './journal.js'
+import { borrowFile, type FileSystem, type OpenFile } from './journal-file.js'
 import { JournalPages } from './journal-pages.js'
 import { OidIndex, type OidIndexMemory } from './oid-index.js'
-import { PublishedState } from './published-state.js'
+import { type PublishedMemory, PublishedState } from './published-state.js'
 import { JournalReader } from './reader.js'
 
 /** All that a thread needs to read an open journal by itself. It passes through `postMessage`. */
 export interface SharedJournal {
   readonly path: string
   readonly header: FileHeader
+  /** How many journals the storage has had since it was opened: a pack makes a new one. */
+  readonly generation: number
   /** Up to this offset of the journal, the entries of the index may have to be loaded from the checkpoint. */
   readonly covered: number
   readonly index: OidIndexMemory
-  readonly state: SharedArrayBuffer
+  readonly state: PublishedMemory
   readonly changes: SharedArrayBuffer
+  /**
+   * Of the journal's file, for threads that read it while whoever gave them this keeps it open. Without it the file
+   * is found by its path, where by now another journal may be.
+   */
+  readonly descriptor?: number
+}
+
+/** What is needed of it to read its file alone. */
+export type SharedFile = Pick<SharedJournal, 'path' | 'header' | 'descriptor'>
+
+/**
+ * Opens the file of a journal that another thread of this process writes. Undefined if a pack has put another one in
+ * its place.
+ */
+export function findShared(fileSystem: FileSystem, { path, header, descriptor }: SharedFile): OpenFile | undefined {
+  if (descriptor !== undefined) return borrowFile(path, descriptor)
+  const file = fileSystem.open(path, 'read')
+  try {
+    if (Buffer.compare(readFileHeader(file).uuid, header.uuid) === 0) return file
+  } catch (error) {
+    file.close()
+    throw error
+  }
+  file.close()
+  return undefined
 }
 
 /**
- * The file of a journal for tasks in other threads, which read it by the file descriptor of the view that lends it: its
- * path may have come to mean another file since. The view must be retained until the tasks are done.
+ * As {@link findShared}.
+ *
+ * @throws PerdureError `PERDURE_BUSY` if a pack has put another journal in its place
  */
-export interface LentFile {
-  readonly path: string
-  readonly descriptor: number
-}
-
-/** A journal for tasks in other threads. */
-export interface LentJournal extends LentFile {
-  readonly shared: SharedJournal
-}
-
-/** Closing it does nothing. */
-export function lentFile({ descriptor, path }: LentFile): OpenFile {
-  return borrowedFile(descriptor, path)
+export function openShared(fileSystem: FileSystem, shared: SharedFile): OpenFile {
+  const file = findShared(fileSystem, shared)
+  if (file !== undefined) return file
+  throw new PerdureError('PERDURE_BUSY', `${shared.path} has been replaced by a pack meanwhile. Try again.`, {
+    details: { path: shared.path },
+  })
 }
 
 /**
@@ -49,7 +72,6 @@ export class JournalView {
   readonly #file: OpenFile
   #users = 1
 
-  /** For a thread that has opened the journal's file and made its index. Others use {@link attach}. */
   constructor(file: OpenFile, index: OidIndex, shared: SharedJournal, blockCacheBytes?: number) {
     this.shared = shared
     this.#file = file
@@ -59,33 +81,27 @@ export class JournalView {
     this.reader = new JournalReader(file, () => this.state.get('end'), blockCacheBytes)
   }
 
-  /** Opens a journal that another thread of this process writes. */
+  /**
+   * Opens a journal that another thread of this process writes.
+   *
+   * @throws PerdureError `PERDURE_BUSY` if a pack has put another journal in its place
+   */
   static attach(fileSystem: FileSystem, shared: SharedJournal, blockCacheBytes?: number): JournalView {
-    return JournalView.#over(fileSystem, fileSystem.open(shared.path, 'read'), shared, blockCacheBytes)
+    return JournalView.over(fileSystem, openShared(fileSystem, shared), shared, blockCacheBytes)
   }
 
-  /** Reads a journal that another thread of this process has lent. */
-  static borrow(fileSystem: FileSystem, journal: LentJournal, blockCacheBytes?: number): JournalView {
-    return JournalView.#over(fileSystem, lentFile(journal), journal.shared, blockCacheBytes)
-  }
-
-  static #over(
-    fileSystem: FileSystem,
-    file: OpenFile,
-    shared: SharedJournal,
-    blockCacheBytes: number | undefined,
-  ): JournalView {
+  /** @param file of the journal; it is closed with the view */
+  static over(fileSystem: FileSystem, file: OpenFile, shared: SharedJournal, blockCacheBytes?: number): JournalView {
     const state = new PublishedState(shared.state)
     const onRebuild = () => void state.add('indexRebuilds', 1)
     const pages = new JournalPages(fileSystem, file, shared.header, shared.covered, onRebuild)
     return new JournalView(file, new OidIndex(shared.index, pages), shared, blockCacheBytes)
   }
 
-  /** For tasks in other threads. Retain the view until they are done. */
-  lend(): LentJournal {
-    const { path, descriptor } = this.#file
-    if (descriptor === undefined) throw new TypeError(`${path} is simulated and cannot be lent.`)
-    return { path, descriptor, shared: this.shared }
+  /** For threads of a pool, as long as they work for somebody who retains the view. */
+  get borrowed(): SharedJournal {
+    const { descriptor } = this.#file
+    return descriptor === undefined ? this.shared : { ...this.shared, descriptor }
   }
 
   retain(): this {

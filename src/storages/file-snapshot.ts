@@ -3,7 +3,7 @@ import { PerdureError } from '../core/errors.js'
 import type { Oid, Tid } from '../core/oid.js'
 import type { RecordBatch, Snapshot, StoredRecord } from '../core/storage.js'
 import type { JournalView } from '../journal/shared-journal.js'
-import type { TaskRunner } from '../workers/pool.js'
+import type { TaskRunner } from '../workers/each-range.js'
 import { scanJournal } from '../workers/scan.js'
 
 /** How many records are looked up between two looks at the clock. */

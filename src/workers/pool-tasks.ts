@@ -1,6 +1,8 @@
 import type { TransferListItem } from 'node:worker_threads'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { packError } from '../core/errors.js'
+import { nodeFileSystem } from '../journal/journal-file.js'
+import { packTasks } from './pack-tasks.js'
 import type { TaskResult } from './pool.js'
 import { locateRecords as locateRecordsNow, readRecords as readRecordsNow } from './scan-task.js'
 import { checkTransactions as checkTransactionsNow } from './verify-journal-task.js'
@@ -39,3 +41,12 @@ export const checkReferences = task(checkReferencesNow)
 export const checkTransactions = task(checkTransactionsNow)
 export const locateRecords = task(locateRecordsNow)
 export const readRecords = moving(readRecordsNow, (batch) => [batch.oids.buffer])
+
+const pack = packTasks(nodeFileSystem)
+
+export const packLater = task(pack.packLater)
+export const packIndex = task(pack.packIndex)
+export const packRecords = task(pack.packRecords)
+export const packMark = task(pack.packMark)
+export const packCopy = task(pack.packCopy)
+export const packTail = task(pack.packTail)

@@ -5,9 +5,6 @@ import { type PackedError, PerdureError, unpackError } from '../core/errors.js'
 /** What every task answers: errors as data, because a structured clone loses their class and code. */
 export type TaskResult<T> = { readonly value: T } | { readonly error: PackedError }
 
-/** What runs the tasks: a pool of threads, or in tests the thread itself. */
-export type TaskRunner = Pick<WorkerPool, 'size' | 'run'>
-
 /** The threads for bulk work. They are started when there is some, and end by themselves when there is none. */
 export class WorkerPool {
   #piscina: Promise<Piscina> | undefined

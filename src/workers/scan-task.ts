@@ -13,22 +13,22 @@ import { nodeFileSystem } from '../journal/journal-file.js'
 import { PAGE_ENTRIES } from '../journal/oid-index.js'
 import { JournalReader } from '../journal/reader.js'
 import { RunReader } from '../journal/run-reader.js'
-import { JournalView, type LentFile, type LentJournal, lentFile } from '../journal/shared-journal.js'
+import { JournalView, openShared, type SharedFile, type SharedJournal } from '../journal/shared-journal.js'
 
 /** Of older versions, which are read one by one. */
 const BLOCK_CACHE_BYTES = 1024 * 1024
 
 /** A range of pages of the index. */
 export interface LocateTask {
-  readonly journal: LentJournal
+  readonly shared: SharedJournal
   readonly from: number
   /** The first page that is not of the range. */
   readonly to: number
 }
 
 /** First step of a scan: the offsets, ascending, of the newest versions of all objects of a range, in shared memory. */
-export function locateRecords({ journal, from, to }: LocateTask): Float64Array {
-  const view = JournalView.borrow(nodeFileSystem, journal, 0)
+export function locateRecords({ shared: journal, from, to }: LocateTask): Float64Array {
+  const view = JournalView.attach(nodeFileSystem, journal, 0)
   try {
     const entries = new BigUint64Array(PAGE_ENTRIES)
     const offsets = new Float64Array((to - from) * PAGE_ENTRIES)
@@ -47,7 +47,7 @@ export function locateRecords({ journal, from, to }: LocateTask): Float64Array {
 
 /** Records that lie near each other. */
 export interface ReadTask {
-  readonly file: LentFile
+  readonly file: SharedFile
   readonly tid: Tid
   /** End of the journal when the scan began. */
   readonly end: number
@@ -60,8 +60,8 @@ export interface ReadTask {
  *
  * @throws CorruptionError, PerdureError `PERDURE_DECODE`, `PERDURE_IO`
  */
-export function readRecords({ file: lent, tid, end, lists }: ReadTask): TransferableBatch {
-  const file = lentFile(lent)
+export function readRecords({ file: shared, tid, end, lists }: ReadTask): TransferableBatch {
+  const file = openShared(nodeFileSystem, shared)
   const builder = new RecordBatchBuilder()
   let reader: JournalReader | undefined
   new RunReader(file).read(inOrder(lists), (offset, bytes, view, start, length) => {

@@ -2,9 +2,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Tid } from '../core/oid.js'
 import type { RecordBatch } from '../core/storage.js'
 import { PAGE_ENTRIES } from '../journal/oid-index.js'
-import type { JournalView, LentJournal } from '../journal/shared-journal.js'
-import type { TaskRunner } from './pool.js'
-import { eachRange } from './ranges.js'
+import type { JournalView, SharedFile } from '../journal/shared-journal.js'
+import { eachRange, type TaskRunner } from './each-range.js'
 import type { LocateTask, ReadTask } from './scan-task.js'
 
 /** Pages of the index in one task of the first step: 65,536 objects, 8 KiB of the checkpoint each. */
@@ -58,6 +57,7 @@ class JournalScan {
   readonly #pool: TaskRunner
   readonly #subject: ScanSubject
   readonly #end: number
+  readonly #file: SharedFile
   /** What has not been read yet: offsets, ascending, of each range of oids. */
   #lists: Float64Array[] = []
   /** Tasks under way, in the order of the journal. */
@@ -67,13 +67,15 @@ class JournalScan {
     this.#pool = pool
     this.#subject = subject
     this.#end = subject.view.state.get('end')
+    const { index: _index, changes: _changes, state: _state, ...file } = subject.view.borrowed
+    this.#file = file
   }
 
   async locate(): Promise<void> {
-    const { state, index } = this.#subject.view
+    const { state, index, borrowed: shared } = this.#subject.view
     const pages = Math.min(index.pages, Math.ceil(state.get('nextOid') / PAGE_ENTRIES))
     await eachRange(this.#pool, { begin: 0, end: pages, size: RANGE_PAGES }, undefined, async (from, to) => {
-      const offsets = await this.#run<LocateTask, Float64Array>('locateRecords', (journal) => ({ journal, from, to }))
+      const offsets = await this.#run<LocateTask, Float64Array>('locateRecords', { shared, from, to })
       if (offsets.length > 0) this.#lists.push(offsets)
     })
   }
@@ -83,9 +85,8 @@ class JournalScan {
     while (this.#running.length < this.#pool.size + TASKS_AHEAD && this.#lists.length > 0) {
       const { tid } = this.#subject
       const lists = this.#takeSpan()
-      const batch = this.#run<ReadTask, RecordBatch>('readRecords', ({ path, descriptor }) => {
-        return { file: { path, descriptor }, tid, end: this.#end, lists }
-      })
+      const task = { file: this.#file, tid, end: this.#end, lists }
+      const batch = this.#run<ReadTask, RecordBatch>('readRecords', task)
       // Whoever waits for it gets the error; if nobody does any more, nobody minds.
       batch.catch(() => {})
       this.#running.push(batch)
@@ -115,11 +116,11 @@ class JournalScan {
    * The view stays open for as long as a task reads by its descriptor, whatever becomes of the snapshot. Without the
    * snapshot and without a task it may have been closed, so that is looked at first.
    */
-  async #run<Task, T>(name: string, taskFor: (journal: LentJournal) => Task): Promise<T> {
+  async #run<Task, T>(name: string, task: Task): Promise<T> {
     this.#subject.assertReadable()
     const view = this.#subject.view.retain()
     try {
-      return await this.#pool.run<Task, T>(name, taskFor(view.lend()))
+      return await this.#pool.run<Task, T>(name, task)
     } finally {
       view.release()
     }

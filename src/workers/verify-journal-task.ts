@@ -15,14 +15,14 @@ import { nodeFileSystem, type OpenFile } from '../journal/journal-file.js'
 import type { OidIndex } from '../journal/oid-index.js'
 import { WINDOW_BYTES } from '../journal/read-window.js'
 import { JournalScanner, type ScannedTransaction } from '../journal/scanner.js'
-import { JournalView, type LentJournal, lentFile } from '../journal/shared-journal.js'
+import { JournalView, openShared, type SharedJournal } from '../journal/shared-journal.js'
 import { Findings, type VerifyFindings } from './verify-findings.js'
 
 const BLOCK_CACHE_BYTES = 64 * 1024
 
 /** A range of the journal to be checked: the transactions that begin in it. */
 export interface VerifyJournalTask {
-  readonly journal: LentJournal
+  readonly shared: SharedJournal
   readonly from: number
   readonly to: number
   /** End of the journal. */
@@ -41,11 +41,12 @@ export interface JournalFindings {
 
 /** Third pass: every transaction is whole, superseded versions included, and the index has missed none. */
 export function checkTransactions(task: VerifyJournalTask): JournalFindings {
-  const view = JournalView.borrow(nodeFileSystem, task.journal, BLOCK_CACHE_BYTES)
-  const file = new FailingFile(lentFile(task.journal))
+  const view = JournalView.attach(nodeFileSystem, task.shared, BLOCK_CACHE_BYTES)
+  const file = new FailingFile(openShared(nodeFileSystem, task.shared))
   try {
     return new RangeCheck(task, file, view.index).run()
   } finally {
+    file.close()
     view.release()
   }
 }
@@ -62,7 +63,7 @@ class RangeCheck {
     this.#task = task
     this.#file = file
     this.#index = index
-    this.#seed = checksumSeed(task.journal.shared.header.uuid)
+    this.#seed = checksumSeed(task.shared.header.uuid)
     this.#scanner = new JournalScanner(file, this.#seed, task.from, task.end)
   }
 

@@ -7,7 +7,7 @@ import type { Serializer } from '../core/serializer.js'
 import type { StoredRecord, VerifyProblem } from '../core/storage.js'
 import { isUnreadable } from '../journal/failing-file.js'
 import { nodeFileSystem } from '../journal/journal-file.js'
-import { JournalView, type LentJournal } from '../journal/shared-journal.js'
+import { JournalView, type SharedJournal } from '../journal/shared-journal.js'
 import { loadSerializer, serializerNames } from '../serializers/registry.js'
 import { Findings, type VerifyFindings } from './verify-findings.js'
 
@@ -15,7 +15,7 @@ const BLOCK_CACHE_BYTES = 1024 * 1024
 
 /** A range of oids to be checked. */
 export interface VerifyTask {
-  readonly journal: LentJournal
+  readonly shared: SharedJournal
   /** The state that is checked. */
   readonly tid: Tid
   readonly from: Oid
@@ -102,7 +102,7 @@ type Visit = (record: StoredRecord, decoded: DecodedRecord, classOf: (oid: Oid) 
 
 /** @param findings where damaged objects are noted, unless that has been done before */
 function eachObject(task: VerifyTask, findings: Findings | undefined, visit: Visit): void {
-  const view = JournalView.borrow(nodeFileSystem, task.journal, BLOCK_CACHE_BYTES)
+  const view = JournalView.attach(nodeFileSystem, task.shared, BLOCK_CACHE_BYTES)
   const load = (oid: Oid) => {
     const offset = view.index.get(oid)
     return offset === 0 ? undefined : view.reader.load(oid, offset, task.tid)

@@ -1,10 +1,9 @@
 import type { Tid } from '../core/oid.js'
 import type { VerifyOptions, VerifyReport } from '../core/storage.js'
 import { FILE_HEADER_BYTES } from '../journal/format.js'
-import type { LentJournal } from '../journal/shared-journal.js'
+import type { SharedJournal } from '../journal/shared-journal.js'
 import { serializerModules } from '../serializers/registry.js'
-import type { TaskRunner } from './pool.js'
-import { eachRange } from './ranges.js'
+import { eachRange, type TaskRunner } from './each-range.js'
 import { Findings, type VerifyFindings } from './verify-findings.js'
 import type { JournalFindings, VerifyJournalTask } from './verify-journal-task.js'
 import type { VerifyTask } from './verify-task.js'
@@ -17,8 +16,7 @@ const RANGE_BYTES = 16 * 1024 * 1024
 
 /** What is to be verified. */
 export interface VerifySubject {
-  /** Its view must be retained until the promise has settled. */
-  readonly journal: LentJournal
+  readonly shared: SharedJournal
   readonly tid: Tid
   /** All objects have smaller oids. */
   readonly nextOid: number
@@ -41,13 +39,13 @@ export async function verifyJournal(
   subject: VerifySubject,
   options: VerifyOptions,
 ): Promise<VerifyReport> {
-  const { journal, tid, nextOid, end } = subject
+  const { shared, tid, nextOid, end } = subject
   const total = new Findings()
   const common = {
-    journal,
+    shared,
     tid,
     classes: new SharedArrayBuffer(nextOid * Uint32Array.BYTES_PER_ELEMENT),
-    serializer: journal.shared.header.serializer,
+    serializer: shared.header.serializer,
     modules: serializerModules(),
   }
   const merge = (findings: VerifyFindings) => {
@@ -73,12 +71,12 @@ export async function verifyJournal(
 
 async function checkJournal(
   pool: TaskRunner,
-  { journal, end, rangeBytes = RANGE_BYTES }: VerifySubject,
+  { shared, end, rangeBytes = RANGE_BYTES }: VerifySubject,
   signal: AbortSignal | undefined,
   merge: (findings: VerifyFindings) => void,
 ): Promise<void> {
   const check = async (from: number, to: number, anchored: boolean) => {
-    const task: VerifyJournalTask = { journal, from, to, end, anchored }
+    const task: VerifyJournalTask = { shared, from, to, end, anchored }
     const result = await pool.run<VerifyJournalTask, JournalFindings>('checkTransactions', task)
     merge(result.findings)
     return result

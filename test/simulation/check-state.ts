@@ -1,5 +1,5 @@
 import type { Oid } from '../../src/core/oid.js'
-import { encodeRecord } from '../../src/core/record.js'
+import { decodeRecord, encodeRecord } from '../../src/core/record.js'
 import type { CommitRequest } from '../../src/core/storage.js'
 import { checksumSeed, FILE_HEADER_BYTES } from '../../src/journal/format.js'
 import { readFileHeader } from '../../src/journal/journal.js'
@@ -165,7 +165,12 @@ function newRequest(storage: MainThreadStorage, oracle: Oracle, random: Random):
  * lost one, so that anything left behind it would come to life again.
  */
 function repeat({ base, reads, writes, note = '' }: CommitRequest, random: Random): CommitRequest {
-  return { base, reads, writes: writes.map(({ oid, data }) => ({ oid, data: random.bytes(data.length) })), note }
+  return { base, reads, writes: writes.map(({ oid, data }) => ({ oid, data: otherState(data, random) })), note }
+}
+
+function otherState(data: Uint8Array, random: Random): Uint8Array {
+  const { className, state } = decodeRecord(data)
+  return encodeRecord(className, [], random.bytes(state.length))
 }
 
 /**

@@ -5,8 +5,8 @@ import type { RecoveryReport } from '../../src/journal/recovery.js'
 import type { JournalView } from '../../src/journal/shared-journal.js'
 import { layOutTransaction } from '../../src/journal/transaction.js'
 import type { CoordinatorLoop } from '../../src/workers/coordinator-loop.js'
+import type { TaskRunner } from '../../src/workers/each-range.js'
 import type { CommitOutcome, CoordinatorSettings } from '../../src/workers/messages.js'
-import type { TaskRunner } from '../../src/workers/pool.js'
 import { type Engine, realEngine } from './engine.js'
 
 /** A simulated file cannot be read by other threads. */

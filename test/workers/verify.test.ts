@@ -7,11 +7,12 @@ import type { VerifyReport } from '../../src/core/storage.js'
 import { checkpointPath } from '../../src/journal/checkpoint.js'
 import { createJournal, openForWriting } from '../../src/journal/journal.js'
 import { nodeFileSystem } from '../../src/journal/journal-file.js'
-import { JournalView } from '../../src/journal/shared-journal.js'
+import { PublishedState } from '../../src/journal/published-state.js'
+import { JournalView, type SharedJournal } from '../../src/journal/shared-journal.js'
 import { layOutTransaction } from '../../src/journal/transaction.js'
 import { msgpack } from '../../src/serializers/msgpack.js'
 import { CoordinatorLoop } from '../../src/workers/coordinator-loop.js'
-import type { TaskRunner } from '../../src/workers/pool.js'
+import type { TaskRunner } from '../../src/workers/each-range.js'
 import * as tasks from '../../src/workers/pool-tasks.js'
 import { verifyJournal } from '../../src/workers/verify.js'
 import { FaultyFileSystem } from '../support/faulty-file-system.js'
@@ -68,18 +69,20 @@ describe('verifyJournal', () => {
     const loop = new CoordinatorLoop(disk, settings())
     const view = JournalView.attach(nodeFileSystem, loop.shared)
     try {
-      return await verifyJournal(here, { ...subjectOf(view), ...(rangeBytes === undefined ? {} : { rangeBytes }) }, {})
+      return await verifyJournal(
+        here,
+        { ...subjectOf(loop.shared, view), ...(rangeBytes === undefined ? {} : { rangeBytes }) },
+        {},
+      )
     } finally {
       view.release()
       loop.close()
     }
   }
 
-  function subjectOf(view: JournalView) {
-    const [tid, nextOid, objects, end] = (['tid', 'nextOid', 'objects', 'end'] as const).map((name) =>
-      view.state.get(name),
-    )
-    return { journal: view.lend(), tid, nextOid, objects, end } as Parameters<typeof verifyJournal>[1]
+  function subjectOf(shared: SharedJournal, { state }: JournalView) {
+    const [tid, nextOid, objects, end] = (['tid', 'nextOid', 'objects', 'end'] as const).map((name) => state.get(name))
+    return { shared, tid, nextOid, objects, end } as Parameters<typeof verifyJournal>[1]
   }
 
   function flip(at: number, bit = 1): void {
@@ -152,13 +155,11 @@ describe('verifyJournal', () => {
     const shared = {
       path,
       header: (await import('../../src/journal/journal.js')).readFileHeader(file),
+      generation: 0,
       index: index.memory,
-      covered: 128,
-      state: new SharedArrayBuffer(88),
-      changes: new SharedArrayBuffer(2 ** 20),
     }
     const result = tasks.checkTransactions({
-      journal: { path, shared, descriptor: file.descriptor as number },
+      shared: { ...shared, covered: 128, state: new PublishedState().memory, changes: new SharedArrayBuffer(2 ** 20) },
       from: 128,
       to: file.size(),
       end: file.size(),

@@ -1,4 +1,7 @@
-import type { TaskRunner } from './pool.js'
+import type { WorkerPool } from './pool.js'
+
+/** What runs the tasks: a pool of threads, or in tests the thread itself. */
+export type TaskRunner = Pick<WorkerPool, 'size' | 'run'>
 
 /** What a pass goes over, and how much of it is one task. */
 export interface Ranges {
@@ -8,9 +11,8 @@ export interface Ranges {
 }
 
 /**
- * Works on several ranges at a time, one for each thread.
- *
- * @throws what `work` has thrown, and the reason of `signal`, when all work under way has ended
+ * Works on several ranges at a time, one for each thread. After a failure no more are begun; it rejects when those
+ * under way have ended.
  */
 export async function eachRange(
   pool: TaskRunner,
