@@ -7,7 +7,7 @@ import { Random } from './random.js'
 import { commit, rejectsWith, type SuiteContext, type TestHarness } from './suite-context.js'
 
 /** Enough for several batches of any storage. */
-const MANY = 20_000
+const MANY = 10_000
 
 /** What a scan tells of one object. */
 interface ScannedObject {
@@ -93,6 +93,32 @@ export function declareScanTests(context: SuiteContext, { describe, it }: TestHa
       if (context.can('readers')) assert.deepEqual(await scanned((await context.openReadonly()).snapshot()), expected)
       if (context.can('persistent')) assert.deepEqual(await scanned((await context.reopen()).snapshot()), expected)
       assert.equal(expected.length, MANY + 1)
+    })
+
+    it('gives what its snapshot sees, though a pack has removed it', async () => {
+      if (!context.can('pack')) return
+      const { storage } = context
+      await commitMany(storage, new Random(6))
+      const held = storage.snapshot()
+      const expected = await listed(held)
+      const begun = held.scan()[Symbol.asyncIterator]()
+      const first = await begun.next()
+      await commit(storage, [object(ROOT_OID, 'Root')])
+      await storage.pack()
+      const objects = first.done ? [] : objectsOf(first.value)
+      for (let turn = await begun.next(); turn.done !== true; turn = await begun.next()) {
+        objects.push(...objectsOf(turn.value))
+      }
+      assert.deepEqual(byOid(objects), expected)
+      assert.deepEqual(await scanned(held), expected)
+      held.release()
+      // A storage may keep what an open snapshot sees.
+      await storage.pack()
+      const packed = await scanned(storage.snapshot())
+      assert.deepEqual(
+        packed.map(({ oid }) => oid),
+        [ROOT_OID],
+      )
     })
 
     it('can be given up, and begun anew', async () => {

@@ -49,6 +49,11 @@ class ObservedStorage extends DelegatingStorage {
     this.#snapshots.push(this.inner.snapshot())
   }
 
+  /** Lets a pack remove what only past states had. */
+  forgetPast(): void {
+    for (const snapshot of this.#snapshots) snapshot.release()
+  }
+
   override snapshot(): Snapshot {
     return this.#observe(this.inner.snapshot(), true)
   }
@@ -185,6 +190,16 @@ for (const [name, create] of STORAGES) {
           bytesTotal: sum([...state.values()]),
         })
       }))
+
+    it('unreachable is what a pack removes', async () => {
+      const { objects, objectsTotal } = await new UnreachableObjects(storage).totals()
+      expect(objects).to.be.greaterThan(0)
+      storage.forgetPast()
+      const { objectsBefore, objectsAfter } = await inner.pack()
+      expect([objectsBefore, objectsAfter]).to.deep.equal([objectsTotal, objectsTotal - objects])
+      const left = await new UnreachableObjects(storage).totals()
+      expect([left.objects, left.bytes, left.objectsTotal]).to.deep.equal([0, 0, objectsAfter])
+    })
 
     it('unreachable looks at one state, once', async () => {
       const unreachable = new UnreachableObjects(storage)
