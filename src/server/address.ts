@@ -45,7 +45,7 @@ export type AddressLike =
 
 /** True for what {@link parseAddress} reads: a URL of one of Perdure's schemes. */
 export function isAddressUrl(text: string): boolean {
-  return /^perdure(\+[a-z]*)?:/i.test(text)
+  return /^perdure(:\/\/|\+[a-z]*:)/i.test(text)
 }
 
 /**

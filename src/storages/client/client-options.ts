@@ -123,7 +123,7 @@ function readPasswordFile(path: string): string {
         { details: { path } },
       )
     }
-    return readFileSync(path, 'utf8').replace(/\r?\n[^]*$/, '')
+    return readFileSync(path, 'utf8').split(/\r?\n/, 1)[0] ?? ''
   } catch (error) {
     if (error instanceof PerdureError) throw error
     const code = systemCode(error) === 'ENOENT' ? 'PERDURE_NOT_FOUND' : 'PERDURE_IO'
