@@ -6,15 +6,21 @@ import type { PayloadReader } from './payload-reader.js'
 /** Errors may have causes, which may have causes. So many of them are sent. */
 const MAX_CAUSES = 4
 
-/** Longer messages are cut, and details that take more are left out, so that an error never is too long to be sent. */
-const MAX_MESSAGE_LENGTH = 4096
-const MAX_DETAILS_LENGTH = 32_768
+/** An error never is too long to be sent: beyond this, details and causes are left out and the message is cut. */
+const MAX_ERROR_BYTES = 32_768
+const SHORT_MESSAGE_LENGTH = 1024
 
 const CODE = /^(PERDURE_[A-Z_]{1,40})?$/
 
 /** Stacks stay at home: they tell a stranger about the machine. */
 export function writeError(out: FrameWriter, error: PackedError): void {
-  writeJson(out, asJson(error, MAX_CAUSES))
+  const json = asJson(error, MAX_CAUSES)
+  const isShort = Buffer.byteLength(JSON.stringify(json)) <= MAX_ERROR_BYTES
+  writeJson(out, isShort ? json : cutShort(error))
+}
+
+function cutShort({ code, name, message }: PackedError): object {
+  return { code, name: name.slice(0, 100), message: message.slice(0, SHORT_MESSAGE_LENGTH), details: {} }
 }
 
 export function readError(input: PayloadReader): PackedError {
@@ -25,7 +31,7 @@ function asJson({ code, name, message, details, cause }: PackedError, causes: nu
   return {
     code,
     name,
-    message: message.slice(0, MAX_MESSAGE_LENGTH),
+    message,
     details: sendable(details),
     ...(cause !== undefined && causes > 0 && { cause: asJson(cause, causes - 1) }),
   }
@@ -34,8 +40,7 @@ function asJson({ code, name, message, details, cause }: PackedError, causes: nu
 /** Details are plain data; should they be something JSON cannot say, the error goes without. */
 function sendable(details: ErrorDetails): object {
   try {
-    const text = JSON.stringify(details, (_, value) => (typeof value === 'bigint' ? String(value) : value))
-    return text.length > MAX_DETAILS_LENGTH ? {} : JSON.parse(text)
+    return JSON.parse(JSON.stringify(details, (_, value) => (typeof value === 'bigint' ? String(value) : value)))
   } catch {
     return {}
   }
@@ -49,21 +54,20 @@ function fromJson(input: PayloadReader, fields: JsonFields, causes: number): Pac
     code: code as ErrorCode | '',
     name: fields.string('name'),
     message: fields.string('message'),
-    details: code === 'PERDURE_CONFLICT' ? conflictDetails(input, new JsonFields(input, details)) : details,
+    details: code === 'PERDURE_CONFLICT' ? conflictDetails(new JsonFields(input, details)) : details,
     stack: '',
     ...(fields.has('cause') && causes > 0 && { cause: fromJson(input, fields.object('cause'), causes - 1) }),
   }
 }
 
 /** What a ConflictError is built from has to be there. */
-function conflictDetails(input: PayloadReader, details: JsonFields): ErrorDetails {
+function conflictDetails(details: JsonFields): ErrorDetails {
   if (!details.has('conflicts')) return { base: 0, conflicts: [] }
   const conflicts = details.objects('conflicts').map((conflict) => ({
     oid: conflict.id('oid'),
     className: conflict.string('className'),
     tid: conflict.id('tid'),
   }))
-  if (conflicts.length === 0) throw input.error('its conflict is none')
   return { base: details.id('base'), conflicts }
 }
 
