@@ -154,33 +154,24 @@ export class Exchange {
    *
    * @throws PerdureError the server's error; `PERDURE_DISCONNECTED`; `PERDURE_TIMEOUT`, and the connection is given up
    */
-  askNow<T extends Reply['type']>(request: Request): ReplyOf<T> {
-    const [reply] = this.#await([{ request, part: ignorePart }])
-    return reply as ReplyOf<T>
-  }
-
-  /** As {@link askNow}, for requests that are answered by parts; they are sent together. */
-  streamNow(requests: readonly { readonly request: Request; part(part: Part): void }[]): void {
-    this.#await(requests)
-  }
-
-  #await(requests: readonly { readonly request: Request; part(part: Part): void }[]): Reply[] {
-    const replies: Reply[] = []
+  askNow<T extends Reply['type']>(request: Request, onPart = ignorePart): ReplyOf<T> {
+    let reply: Reply | undefined
     let problem: PerdureError | undefined
-    const done = (reply: Reply) => {
-      replies.push(reply)
-    }
-    const failed = (error: PerdureError) => {
-      problem = error
-    }
-    for (const { request, part } of requests) this.send(request, { patient: false, part, done, failed })
+    this.send(request, {
+      patient: false,
+      part: onPart,
+      done: (answer) => {
+        reply = answer
+      },
+      failed: (error) => {
+        problem = error
+      },
+    })
     this.#flush()
-    const isDone = () => problem !== undefined || replies.length === requests.length
-    if (!this.#bridge.wait(isDone, this.#timeoutMs)) {
-      this.#abandon(this.#timeout(`a request (${requests[0]?.request.type})`, this.#timeoutMs))
-    }
-    if (problem !== undefined) throw problem
-    return replies.map((reply) => checkReply(reply))
+    const done = this.#bridge.wait(() => reply !== undefined || problem !== undefined, this.#timeoutMs)
+    if (!done) this.#abandon(this.#timeout(`a request (${request.type})`, this.#timeoutMs))
+    if (reply === undefined) throw problem
+    return checkReply<T>(reply)
   }
 
   /** Says goodbye, and lets the bridge's thread end. Nothing can be sent afterwards. */
