@@ -29,7 +29,12 @@ export class Proxy {
   private constructor(listener: Server, target: Address) {
     this.#listener = listener
     this.#target = target
-    this.url = formatAddress({ kind: 'tcp', host: '127.0.0.1', port: (listener.address() as AddressInfo).port, tls: false })
+    this.url = formatAddress({
+      kind: 'tcp',
+      host: '127.0.0.1',
+      port: (listener.address() as AddressInfo).port,
+      tls: false,
+    })
     listener.on('connection', (socket) => this.#accept(socket))
   }
 
