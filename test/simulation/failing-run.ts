@@ -102,7 +102,7 @@ function checkRefusal({ outcomes }: Refused, workload: Workload, failed: Operati
 
 /** After a failure of the journal only one thing is done to it: what was not acknowledged is taken back. */
 function checkNotRetried(disk: SimulatedDisk, failed: Operation): void {
-  if (failed.path !== PATH || failed.type === 'truncate') return
+  if (failed.path !== PATH || failed.type === 'truncate' || failed.type === 'rename') return
   const later = disk.operations.slice(disk.operations.indexOf(failed) + 1).filter(({ path }) => path === PATH)
   demand(later.length <= 1 && later.every(({ type }) => type === 'truncate'), () => {
     return `After a failed ${failed.type} of the journal came ${JSON.stringify(later)}.`
