@@ -174,6 +174,7 @@ export class Workload {
     let outcome: SwitchOutcome | undefined
     try {
       outcome = storage.switchTo(pack, options)
+      if (this.disk.dead) return
     } catch (error) {
       if (this.disk.dead) throw error
       if ((error as PerdureError).code === 'PERDURE_POISONED') throw new Refused([refusal(error as PerdureError)])
@@ -250,6 +251,8 @@ export class Workload {
     const storage = this.#required()
     const expected = this.oracle.submit(batch)
     const outcomes = storage.commit(batch)
+    // Nobody is left who could have answered.
+    if (this.disk.dead) return
     if (outcomes.some(({ error }) => error !== undefined)) throw new Refused(outcomes)
     outcomes.forEach((outcome, i) => {
       demandExpected(outcome, expected[i])
