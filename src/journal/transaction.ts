@@ -53,6 +53,13 @@ export class TransactionImage {
     }
   }
 
+  /** The objects it writes. */
+  oids(): Set<Oid> {
+    const oids = new Set<Oid>()
+    this.forEachRecord((oid) => oids.add(oid))
+    return oids
+  }
+
   /** Whether the records fill the transaction exactly. Only bytes made by something else than this package fail it. */
   hasSoundLayout(): boolean {
     const end = this.bytes.length - TRAILER_BYTES

@@ -8,6 +8,7 @@ import { acquireFileLock, type FileLock } from '../journal/file-lock.js'
 import { JournalFollower } from '../journal/follower.js'
 import { createJournal } from '../journal/journal.js'
 import { nodeFileSystem } from '../journal/journal-file.js'
+import type { SwitchOutcome, SwitchRequest } from '../journal/packed-base.js'
 import type { RecoveryReport } from '../journal/recovery.js'
 import type { JournalView, SharedJournal } from '../journal/shared-journal.js'
 import { type ClientLink, CoordinatorClient } from '../workers/coordinator-client.js'
@@ -129,6 +130,11 @@ export class OwnerBackend implements FileBackend {
 
   commit(request: CommitRequest): Promise<CommitResult> {
     return this.#thread.client.commit(request)
+  }
+
+  /** See `CoordinatorLoop.switchTo`. */
+  switchTo(request: SwitchRequest): Promise<SwitchOutcome> {
+    return this.#thread.client.switchTo(request)
   }
 
   share(): FileHandle {

@@ -118,6 +118,8 @@ export class CoordinatorLoop {
       const conflicts = this.#journal.conflicts.find(base, reads, image, this.#state.tid, batch)
       if (conflicts.length > 0) return { conflicts }
       if (image === undefined) return { tid: base }
+      const removed = this.#journal.removals.find(base, image, this.#state.tid, batch)
+      if (removed.length > 0) return { conflicts: removed }
       return { tid: this.#accept(image, batch) }
     } catch (error) {
       return { error: packError(error) }

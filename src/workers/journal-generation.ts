@@ -11,6 +11,7 @@ import { JournalWriter } from '../journal/writer.js'
 import { CheckpointSchedule } from './checkpoint-schedule.js'
 import { ConflictFinder } from './conflict-finder.js'
 import type { CoordinatorSettings } from './messages.js'
+import { RemovalFinder } from './removal-finder.js'
 
 /** The coordinator reads only to validate old snapshots and to name conflicts, so it needs little cache. */
 const READER_CACHE_BYTES = 256 * 1024
@@ -39,6 +40,7 @@ export class JournalGeneration implements TailSource {
   readonly reader: JournalReader
   readonly writer: JournalWriter
   readonly conflicts: ConflictFinder
+  readonly removals: RemovalFinder
   readonly checkpoints: CheckpointSchedule
   readonly published: PublishedState
   readonly shared: SharedJournal
@@ -54,6 +56,7 @@ export class JournalGeneration implements TailSource {
     this.writer = new JournalWriter(file, state.end, preallocationBytes)
     this.conflicts = new ConflictFinder(index, this.reader)
     this.conflicts.remember(state.tid, state.end)
+    this.removals = new RemovalFinder(index, changes)
     this.checkpoints = new CheckpointSchedule({
       fileSystem,
       path,

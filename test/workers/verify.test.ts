@@ -12,8 +12,9 @@ import { JournalView, type SharedJournal } from '../../src/journal/shared-journa
 import { layOutTransaction } from '../../src/journal/transaction.js'
 import { msgpack } from '../../src/serializers/msgpack.js'
 import { CoordinatorLoop } from '../../src/workers/coordinator-loop.js'
+import type { TaskRunner } from '../../src/workers/each-range.js'
 import * as tasks from '../../src/workers/pool-tasks.js'
-import { type TaskRunner, verifyJournal } from '../../src/workers/verify.js'
+import { verifyJournal } from '../../src/workers/verify.js'
 import { FaultyFileSystem } from '../support/faulty-file-system.js'
 import { TemporaryDirectory } from '../support/temporary-directory.js'
 
