@@ -69,7 +69,7 @@ export class JournalFollower {
         state: this.#published.memory,
         changes: this.#changes.memory,
       }
-      this.view = new JournalView(this.#file, this.#index, this.#published, this.#changes, blockCacheBytes)
+      this.view = new JournalView(this.#file, this.header, this.#index, this.#published, this.#changes, blockCacheBytes)
     } catch (error) {
       checkpoint?.close()
       this.#watermark?.close()
