@@ -77,7 +77,9 @@ export class TransactionFinder {
 
   /** The transaction that ends at `end`. */
   endingAt(end: number): FoundTransaction {
-    const length = readTrailer(this.#window.before(end, TRAILER_BYTES))?.length ?? 0
+    const length = Math.min(end, readTrailer(this.#window.before(end, TRAILER_BYTES))?.length ?? 0)
+    // Whoever goes on to the one before needs what lies there, too.
+    if (length <= STEP_BYTES) this.#window.before(end, length)
     const found = this.#headerAt(end - length)
     if (found?.end === end) return found
     throw this.#damage(end - TRAILER_BYTES, 'there is no intact transaction where one ends')

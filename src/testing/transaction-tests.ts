@@ -16,6 +16,8 @@ type Declare = Pick<TestHarness, 'describe' | 'it'>
 
 /** How past transactions are listed. */
 export function declareTransactionTests(context: SuiteContext, { describe, it }: Declare): void {
+  declareRangeTests(context, { describe, it })
+
   describe('transactions', () => {
     it('tell what was committed, by whom, when, and which objects', async () => {
       const { storage } = context
