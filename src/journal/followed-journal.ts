@@ -144,13 +144,16 @@ export class FollowedJournal {
     // The size is taken before the watermark is looked for: if there is none after that, nobody was writing then,
     // and what a writer that starts later will append lies behind this size. The watermark of another journal means
     // that a pack is making it take the place of this one, or has done so: nobody writes to this one any more.
-    const end = this.#file.size()
-    this.#watermark ??= WatermarkReader.open(this.#fileSystem, this.#file.path)
-    const mark = this.#watermark?.read(this.header.uuid)
-    if (mark !== undefined && !mark.closed) return { end: mark.end, durable: mark.durable, written: true }
-    this.#watermark?.close()
-    this.#watermark = undefined
-    return mark === undefined ? { end, durable: 0, written: false } : { ...mark, written: false }
+    for (let isFresh = this.#watermark === undefined; ; isFresh = true) {
+      const end = this.#file.size()
+      this.#watermark ??= WatermarkReader.open(this.#fileSystem, this.#file.path)
+      const mark = this.#watermark?.read(this.header.uuid)
+      if (mark !== undefined && !mark.closed) return { end: mark.end, durable: mark.durable, written: true }
+      this.#watermark?.close()
+      this.#watermark = undefined
+      // What was open from an earlier call may be of a writer that is long gone, and there may be another one.
+      if (isFresh) return mark === undefined ? { end, durable: 0, written: false } : { ...mark, written: false }
+    }
   }
 
   #provenEnd(): number {

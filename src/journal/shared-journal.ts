@@ -7,6 +7,7 @@ import { JournalPages } from './journal-pages.js'
 import { OidIndex, type OidIndexMemory } from './oid-index.js'
 import { type PublishedMemory, PublishedState } from './published-state.js'
 import { JournalReader } from './reader.js'
+import { TransactionFinder } from './transaction-finder.js'
 
 /** All that a thread needs to read an open journal by itself. It passes through `postMessage`. */
 export interface SharedJournal {
@@ -98,10 +99,19 @@ export class JournalView {
     return new JournalView(file, new OidIndex(shared.index, pages), shared, blockCacheBytes)
   }
 
+  get header(): FileHeader {
+    return this.shared.header
+  }
+
   /** For threads of a pool, as long as they work for somebody who retains the view. */
   get borrowed(): SharedJournal {
     const { descriptor } = this.#file
     return descriptor === undefined ? this.shared : { ...this.shared, descriptor }
+  }
+
+  /** Finds transactions among those that have been published by now. */
+  finder(): TransactionFinder {
+    return new TransactionFinder(this.#file, this.header, this.state.get('end'))
   }
 
   retain(): this {

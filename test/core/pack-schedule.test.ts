@@ -70,7 +70,7 @@ describe('PackSchedule', () => {
     await storage.store(0, 1, 2)
     await manyLooks()
     expect(storage.packs).to.have.length(0)
-    for (let oid = 3; oid < 100; oid++) await storage.store(oid)
+    for (let oid = 3; storage.packs.length === 0; oid++) await storage.store(oid)
     expect((await pack).objectsAfter).to.equal(1)
     await storage.store(200)
     await manyLooks()

@@ -1,18 +1,23 @@
-import { existsSync, renameSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { expect } from 'chai'
+import { PerdureError } from '../../src/core/errors.js'
 import type { Tid } from '../../src/core/oid.js'
-import { recordReferences } from '../../src/core/record.js'
+import { encodeRecord, recordReferences } from '../../src/core/record.js'
+import { Reference } from '../../src/core/reference.js'
 import { FILE_HEADER_BYTES } from '../../src/journal/format.js'
 import { createJournal } from '../../src/journal/journal.js'
 import { nodeFileSystem } from '../../src/journal/journal-file.js'
-import { momentAt, type PackMoment } from '../../src/journal/pack-moment.js'
+import { NO_PAGES, OidIndex } from '../../src/journal/oid-index.js'
+import type { PackMoment } from '../../src/journal/pack-moment.js'
 import type { TailProgress } from '../../src/journal/packed-base.js'
 import { packPath } from '../../src/journal/packed-base.js'
+import { RetainedHistory } from '../../src/journal/retention.js'
 import { JournalView } from '../../src/journal/shared-journal.js'
 import { layOutTransaction } from '../../src/journal/transaction.js'
 import { Random } from '../../src/testing/random.js'
 import { CoordinatorLoop } from '../../src/workers/coordinator-loop.js'
 import { type MadeBase, makeBase, type PackSubject } from '../../src/workers/pack-base.js'
+import { FaultyFileSystem } from '../support/faulty-file-system.js'
 import { type GraphHistory, type GraphState, randomHistory, reachable } from '../support/graph-history.js'
 import { packHere } from '../support/pack-here.js'
 import { TemporaryDirectory } from '../support/temporary-directory.js'
@@ -31,11 +36,11 @@ class Stored {
     const view = JournalView.attach(nodeFileSystem, this.loop.shared)
     const file = nodeFileSystem.open(path, 'read')
     const { header } = this.loop.shared
-    this.moments.push(momentAt(file, header, FILE_HEADER_BYTES))
+    this.moments.push(new RetainedHistory(file, header, FILE_HEADER_BYTES).newest)
     for (const [base, writes] of transactions.entries()) {
       const image = layOutTransaction(writes, { note: `after ${base}` })
       this.loop.runBatch([{ base, reads: [], image, answer: ({ tid }) => expect(tid).to.equal(base + 1) }])
-      this.moments.push(momentAt(file, header, view.state.get('end')))
+      this.moments.push(new RetainedHistory(file, header, view.state.get('end')).newest)
     }
     file.close()
     view.release()
@@ -97,7 +102,7 @@ describe('makeBase', () => {
 
   it('keeps every state that is to be kept, in whatever pieces and with whatever memory it works', async () => {
     const seed = Number(process.env['PERDURE_SEED'] ?? Date.now() % 2 ** 31)
-    for (let run = 0; run < 60; run++) {
+    for (let run = 0; run < 40; run++) {
       const random = new Random(seed + run)
       const path = directory.join(`${run}.perdure`)
       const history = randomHistory(random, 1 + random.below(30))
@@ -125,7 +130,7 @@ describe('makeBase', () => {
 
   it('drops exactly what cannot be reached when no history is kept', async () => {
     const seed = Number(process.env['PERDURE_SEED'] ?? Date.now() % 2 ** 31)
-    for (let run = 0; run < 20; run++) {
+    for (let run = 0; run < 10; run++) {
       const path = directory.join(`${run}.perdure`)
       const history = randomHistory(new Random(seed + run), 20)
       const stored = new Stored(path, history)
@@ -143,7 +148,104 @@ describe('makeBase', () => {
       expect(view.state.get('nextOid'), 'oids are not used again').to.equal(Math.max(1, nextOid))
       view.release()
       loop.close()
-      expect(existsSync(packPath(path))).to.equal(false)
     }
+  })
+
+  it('stores objects in the order in which a traversal from the root meets them', async () => {
+    const links: [number, number[]][] = [
+      [6, []],
+      [5, []],
+      [4, [6, 3]],
+      [3, [5]],
+      [2, []],
+      [1, [2]],
+      [0, [3, 1, 4]],
+    ]
+    const writes = links.map(([oid, targets]) => ({
+      oid,
+      data: encodeRecord(
+        'Node',
+        targets.map((target) => new Reference(target, 'Node')),
+        Buffer.from('state'),
+      ),
+    }))
+    for (const memoryBytes of [0, 2 ** 20]) {
+      const history = { transactions: [writes], states: [] }
+      const stored = new Stored(directory.join(`${memoryBytes}.perdure`), history)
+      const { base } = await pack(stored, 1, 1, { memoryBytes })
+      const index = new OidIndex(base.index, NO_PAGES)
+      const offsets = [0, 3, 1, 4, 5, 2, 6].map((oid) => index.get(oid))
+      expect(offsets[0]).to.be.above(128)
+      expect(offsets).to.deep.equal(offsets.toSorted((a, b) => a - b))
+      stored.loop.close()
+    }
+  })
+
+  it('takes as many transactions as there are tids, and makes them larger where these are few', async () => {
+    const history = randomHistory(new Random(7), 12)
+    for (const from of [1, 2, 5, 12]) {
+      const path = directory.join(`${from}.perdure`)
+      const stored = new Stored(path, history)
+      const { base } = await pack(stored, from, 12, { transactionBytes: 100 })
+      expect(base.header).to.include({ historyFrom: from })
+      expect(base.header.baseTid).to.be.within(0, from - 1)
+      stored.loop.close()
+      renameSync(packPath(path), `${path}.packed`)
+      compare(`${path}.packed`, history, from).close()
+    }
+  })
+
+  describe('that fails', () => {
+    /** A journal, and what making its base on a disk with faults ends with. */
+    async function fails(fault: FaultyFileSystem['fault'], before?: Parameters<typeof packHere>[1]): Promise<unknown> {
+      const path = directory.join('a.perdure')
+      const stored = new Stored(path, randomHistory(new Random(3), 20))
+      const bytes = readFileSync(path)
+      const disk = new FaultyFileSystem()
+      disk.fault = fault
+      const moment = stored.moments[20] as PackMoment
+      const subject = { shared: stored.loop.shared, from: moment, newest: moment, memoryBytes: 2 ** 20 }
+      const { signal } = new AbortController()
+      const error = await makeBase(disk, packHere(disk, before), subject, signal, () => {}).catch((e: unknown) => e)
+      if (error instanceof Error) expect(existsSync(packPath(path)), 'nothing is left').to.equal(false)
+      expect(readFileSync(path).equals(bytes), 'the journal is as it was').to.equal(true)
+      stored.loop.close()
+      return error
+    }
+
+    for (const [operation, system, code] of [
+      ['write', 'ENOSPC', 'PERDURE_NO_SPACE'],
+      ['sync', 'EIO', 'PERDURE_IO'],
+      ['read', 'EIO', 'PERDURE_IO'],
+    ] as const) {
+      it(`leaves nothing behind: ${system} from each ${operation}`, async () => {
+        for (let failing = 0; ; failing++) {
+          rmSync(directory.join('a.perdure'), { force: true })
+          let count = 0
+          const error = await fails((event) =>
+            event.operation === operation && count++ === failing ? system : undefined,
+          )
+          if (!(error instanceof Error)) {
+            expect(failing, 'some have failed').to.be.above(1)
+            break
+          }
+          expect(error).to.have.property('code', code)
+        }
+      })
+    }
+
+    it('leaves nothing behind when a thread dies', async () => {
+      for (const name of ['packIndex', 'packRecords', 'packMark', 'packCopy']) {
+        rmSync(directory.join('a.perdure'), { force: true })
+        const death = new PerdureError('PERDURE_THREAD', 'A worker thread has died.')
+        const error = await fails(
+          () => undefined,
+          (task) => {
+            if (task === name) throw death
+          },
+        )
+        expect(error).to.equal(death)
+      }
+    })
   })
 })
