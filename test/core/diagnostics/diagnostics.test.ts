@@ -59,6 +59,7 @@ class ObservedStorage extends DelegatingStorage {
   }
 
   override async snapshotAt(at: Tid): Promise<Snapshot> {
+    if (this.inner.capabilities.has('history')) return this.#observe(await this.inner.snapshotAt(at), true)
     return this.#observe(this.#snapshots[at] as Snapshot, false)
   }
 
