@@ -100,7 +100,10 @@ describe('TransactionFinder', () => {
     const state = fc.oneof(
       { weight: 6, arbitrary: fc.nat(300).map((length) => Buffer.alloc(length, 'TXN1....')) },
       { weight: 2, arbitrary: fc.integer({ min: 1, max: 30 }).map((count) => Buffer.concat(Array(count).fill(inner))) },
-      { weight: 1, arbitrary: fc.integer({ min: 60_000, max: 150_000 }).map((length) => Buffer.alloc(length, 'TXN1..')) },
+      {
+        weight: 1,
+        arbitrary: fc.integer({ min: 60_000, max: 150_000 }).map((length) => Buffer.alloc(length, 'TXN1..')),
+      },
     )
     const transaction = fc.record({ states: fc.array(state, { maxLength: 3 }), ms: fc.nat(2) })
     fc.assert(
