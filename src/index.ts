@@ -19,9 +19,12 @@ export {
 export { field } from './core/field.js'
 export type { ObjectVersion } from './core/object-history.js'
 export { type Oid, ROOT_OID, type Tid } from './core/oid.js'
+export { type AutomaticPackOptions, PackSchedule } from './core/pack-schedule.js'
 export { isPersistent, noteChange, oidOf, Persistent } from './core/persistent.js'
 export type * from './core/storage.js'
 export { type Location, type OpenOptions, open, type Root } from './open.js'
+export { packFile } from './storages/pack-file.js'
+export type { FilePackOptions } from './storages/pack-options.js'
 export { repairFile } from './storages/repair.js'
 export type {
   DamagedRegion,

@@ -5,6 +5,12 @@ import { ClassRegistry, globalClasses, registerClass } from './core/class-regist
 import type { ConnectionOptions } from './core/connection-options.js'
 import { Database } from './core/database.js'
 import { PerdureError } from './core/errors.js'
+import {
+  type AutomaticPackOptions,
+  checkPackSchedule,
+  PACK_SCHEDULE_OPTIONS,
+  PackSchedule,
+} from './core/pack-schedule.js'
 import type { Persistent } from './core/persistent.js'
 import type { SharedStorage, Storage } from './core/storage.js'
 import { checkOptions } from './options.js'
@@ -21,8 +27,8 @@ export type Root<Entries extends object = Record<string, unknown>> = Omit<
   set<Key extends keyof Entries & string>(key: Key, value: Entries[Key]): Root<Entries>
 }
 
-/** Options of {@link open}: how to store, and defaults for the connections. */
-export interface OpenOptions extends FileStorageOptions, ConnectionOptions {
+/** Options of {@link open}: how to store, when to pack, and defaults for the connections. */
+export interface OpenOptions extends FileStorageOptions, ConnectionOptions, AutomaticPackOptions {
   /** Classes whose instances the database holds. Collections are known anyway. */
   readonly classes?: readonly PersistentClass[]
 }
@@ -31,7 +37,7 @@ export interface OpenOptions extends FileStorageOptions, ConnectionOptions {
 export type Location = string | undefined | Storage | SharedStorage['handle']
 
 const CONNECTION_OPTIONS = ['cacheSize', 'isolation', 'readonly'] as const
-const OPTIONS = ['classes', ...FILE_OPTIONS, ...CONNECTION_OPTIONS]
+const OPTIONS = ['classes', ...FILE_OPTIONS, ...CONNECTION_OPTIONS, ...PACK_SCHEDULE_OPTIONS]
 
 for (const type of collectionClasses) registerClass(type)
 
@@ -55,18 +61,23 @@ export async function open<Entries extends object = Record<string, unknown>>(
   options: OpenOptions = {},
 ): Promise<Database<Root<Entries>>> {
   checkOptions('open', options, OPTIONS)
+  checkPackSchedule(options)
   const classes = new ClassRegistry(globalClasses)
   for (const type of options.classes ?? []) classes.register(type)
   const storage = await openStorage(location, options)
+  let schedule: PackSchedule | undefined
   try {
+    schedule = PackSchedule.start(storage, options)
     return await Database.start<Root<Entries>>({
       storage,
+      schedule,
       serializer: findSerializer(storage.serializer),
       classes,
       createRoot: () => new PersistentMap() as Persistent,
       connectionOptions: pick(options, CONNECTION_OPTIONS),
     })
   } catch (error) {
+    await schedule?.stop()
     await storage.close()
     throw error
   }

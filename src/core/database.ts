@@ -5,6 +5,7 @@ import type { CommitOptions, ConnectionOptions } from './connection-options.js'
 import { ConflictError, PerdureError } from './errors.js'
 import { ROOT_OID, type Tid } from './oid.js'
 import { OidAllocator } from './oid-allocator.js'
+import type { PackSchedule } from './pack-schedule.js'
 import type { Persistent } from './persistent.js'
 import type { Serializer } from './serializer.js'
 import type {
@@ -31,6 +32,8 @@ export interface DatabaseParts {
   createRoot(): Persistent
   /** For connections whose own options do not say otherwise. */
   readonly connectionOptions: ConnectionOptions
+  /** Packs the storage until the database is closed. */
+  readonly schedule?: PackSchedule | undefined
 }
 
 /** Options of {@link Database.transact}. */
@@ -248,6 +251,7 @@ export class Database<Root extends object = Persistent> {
   }
 
   async #close(): Promise<void> {
+    await this.#parts.schedule?.stop()
     await Promise.all([...this.#open].map((connection) => connection.close()))
     await this.#parts.storage.close()
   }

@@ -105,6 +105,29 @@ export function forEachReference(data: Uint8Array, visit: (oid: Oid) => void): v
   }
 }
 
+/** The oids records refer to, read from one record after another without building anything for each. */
+export class ReferenceList {
+  /** The first {@link count} are those of the record read last; one may occur more than once. */
+  oids = new Float64Array(64)
+  count = 0
+
+  /**
+   * Reads the references of the record that lies in `data` from `start` to `end`.
+   *
+   * @throws PerdureError `PERDURE_DECODE`
+   */
+  read(data: Uint8Array, start: number, end: number): void {
+    const cursor = new Cursor(data, start, end)
+    for (let classes = cursor.count(1); classes > 0; classes--) cursor.skip(cursor.varint())
+    this.count = cursor.count(2)
+    if (this.count > this.oids.length) this.oids = new Float64Array(this.count * 2)
+    for (let i = 0; i < this.count; i++) {
+      cursor.varint()
+      this.oids[i] = cursor.varint()
+    }
+  }
+}
+
 /** Name of the class of the object in a record. */
 export function recordClassName(data: Uint8Array): string {
   return readClasses(new Cursor(data))[0] as string
@@ -124,21 +147,24 @@ function readClasses(cursor: Cursor): string[] {
 
 class Cursor {
   readonly data: Uint8Array
-  position = 0
+  readonly #start: number
+  readonly #end: number
+  position: number
 
-  constructor(data: Uint8Array) {
+  constructor(data: Uint8Array, start = 0, end = data.length) {
     this.data = data
+    this.#start = start
+    this.#end = end
+    this.position = start
   }
 
   varint(): number {
     const { data } = this
-    const first = data[this.position++]
-    if (first === undefined) throw this.error('it ends too early')
+    const first = this.#byte(data)
     if (first < 128) return first
     let value = first & 127
     for (let scale = 128; ; scale *= 128) {
-      const byte = data[this.position++]
-      if (byte === undefined) throw this.error('it ends too early')
+      const byte = this.#byte(data)
       value += (byte & 127) * scale
       if (value > MAX_ID) throw this.error('a number is too large')
       if (byte < 128) return value
@@ -146,16 +172,21 @@ class Cursor {
     }
   }
 
+  #byte(data: Uint8Array): number {
+    if (this.position >= this.#end) throw this.error('it ends too early')
+    return data[this.position++] as number
+  }
+
   /** A varint that counts things of at least `size` bytes each, so it can be checked against what is left. */
   count(size: number): number {
     const count = this.varint()
-    if (count * size > this.data.length - this.position) throw this.error('a count is larger than the record')
+    if (count * size > this.#end - this.position) throw this.error('a count is larger than the record')
     return count
   }
 
   skip(length: number): void {
     this.position += length
-    if (this.position > this.data.length) throw this.error('it ends too early')
+    if (this.position > this.#end) throw this.error('it ends too early')
   }
 
   name(length: number): string {
@@ -165,8 +196,9 @@ class Cursor {
   }
 
   error(what: string): PerdureError {
-    return new PerdureError('PERDURE_DECODE', `Not a record: ${what} (byte ${this.position} of ${this.data.length}).`, {
-      details: { offset: Math.min(this.position, this.data.length) },
+    const [position, length] = [this.position - this.#start, this.#end - this.#start]
+    return new PerdureError('PERDURE_DECODE', `Not a record: ${what} (byte ${position} of ${length}).`, {
+      details: { offset: Math.min(position, length) },
     })
   }
 }

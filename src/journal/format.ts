@@ -212,16 +212,30 @@ export function readRemarkLengths(view: DataView): RemarkLengths {
 
 /** Completes the header and the trailer of a transaction whose records are complete. */
 export function stampTransaction(bytes: Uint8Array, view: DataView, stamp: TransactionStamp): void {
+  stampTransactionHeader(bytes, view, stamp)
+  const trailer = bytes.length - TRAILER_BYTES
+  writeTrailer(view, trailer, crc32(bytes.subarray(0, trailer)), bytes.length)
+}
+
+/** Completes a header of which the shape is there. */
+export function stampTransactionHeader(bytes: Uint8Array, view: DataView, stamp: TransactionStamp): void {
   writeId(view, 16, stamp.tid)
   writeId(view, 24, stamp.time)
   writeId(view, 32, stamp.durable)
   writeId(view, 40, stamp.nextOid)
   writeId(view, 56, stamp.position)
   view.setUint32(4, crc32(bytes.subarray(8, TRANSACTION_HEADER_BYTES), stamp.seed), true)
-  const trailer = bytes.length - TRAILER_BYTES
-  view.setUint32(trailer, crc32(bytes.subarray(0, trailer)), true)
-  view.setUint32(trailer + 4, TRANSACTION_MAGIC, true)
-  writeId(view, trailer + 8, bytes.length)
+}
+
+/**
+ * Writes the last {@link TRAILER_BYTES} of a transaction.
+ *
+ * @param checksum of everything from the header to the trailer
+ */
+export function writeTrailer(view: DataView, offset: number, checksum: number, length: number): void {
+  view.setUint32(offset, checksum, true)
+  view.setUint32(offset + 4, TRANSACTION_MAGIC, true)
+  writeId(view, offset + 8, length)
 }
 
 /** The header of a transaction at `position` of the file, or undefined if `bytes` do not begin with one. */

@@ -1,9 +1,11 @@
+import { PerdureError } from '../core/errors.js'
 import { ChangeRing } from './change-ring.js'
 import type { FileHeader } from './format.js'
-import type { FileSystem, OpenFile } from './journal-file.js'
+import { readFileHeader } from './journal.js'
+import { borrowFile, type FileSystem, type OpenFile } from './journal-file.js'
 import { JournalPages } from './journal-pages.js'
 import { OidIndex, type OidIndexMemory } from './oid-index.js'
-import { PublishedState } from './published-state.js'
+import { type PublishedMemory, PublishedState } from './published-state.js'
 import { JournalReader } from './reader.js'
 import { TransactionFinder } from './transaction-finder.js'
 
@@ -11,11 +13,48 @@ import { TransactionFinder } from './transaction-finder.js'
 export interface SharedJournal {
   readonly path: string
   readonly header: FileHeader
+  /** How many journals the storage has had since it was opened: a pack makes a new one. */
+  readonly generation: number
   /** Up to this offset of the journal, the entries of the index may have to be loaded from the checkpoint. */
   readonly covered: number
   readonly index: OidIndexMemory
-  readonly state: SharedArrayBuffer
+  readonly state: PublishedMemory
   readonly changes: SharedArrayBuffer
+  /**
+   * Of the journal's file, for threads that read it while whoever gave them this keeps it open. Without it the file
+   * is found by its path, where by now another journal may be.
+   */
+  readonly descriptor?: number
+}
+
+/**
+ * Opens the file of a journal that another thread of this process writes. Undefined if a pack has put another one in
+ * its place.
+ */
+export function findShared(fileSystem: FileSystem, { path, header, descriptor }: SharedJournal): OpenFile | undefined {
+  if (descriptor !== undefined) return borrowFile(path, descriptor)
+  const file = fileSystem.open(path, 'read')
+  try {
+    if (Buffer.compare(readFileHeader(file).uuid, header.uuid) === 0) return file
+  } catch (error) {
+    file.close()
+    throw error
+  }
+  file.close()
+  return undefined
+}
+
+/**
+ * As {@link findShared}.
+ *
+ * @throws PerdureError `PERDURE_BUSY` if a pack has put another journal in its place
+ */
+export function openShared(fileSystem: FileSystem, shared: SharedJournal): OpenFile {
+  const file = findShared(fileSystem, shared)
+  if (file !== undefined) return file
+  throw new PerdureError('PERDURE_BUSY', `${shared.path} has been replaced by a pack meanwhile. Try again.`, {
+    details: { path: shared.path },
+  })
 }
 
 /**
@@ -47,9 +86,17 @@ export class JournalView {
     this.reader = new JournalReader(file, () => state.get('end'), blockCacheBytes)
   }
 
-  /** Opens a journal that another thread of this process writes. */
+  /**
+   * Opens a journal that another thread of this process writes.
+   *
+   * @throws PerdureError `PERDURE_BUSY` if a pack has put another journal in its place
+   */
   static attach(fileSystem: FileSystem, shared: SharedJournal, blockCacheBytes?: number): JournalView {
-    const file = fileSystem.open(shared.path, 'read')
+    return JournalView.over(fileSystem, openShared(fileSystem, shared), shared, blockCacheBytes)
+  }
+
+  /** @param file of the journal; it is closed with the view */
+  static over(fileSystem: FileSystem, file: OpenFile, shared: SharedJournal, blockCacheBytes?: number): JournalView {
     const state = new PublishedState(shared.state)
     const onRebuild = () => void state.add('indexRebuilds', 1)
     const pages = new JournalPages(fileSystem, file, shared.header, shared.covered, onRebuild)
@@ -66,6 +113,11 @@ export class JournalView {
   /** Finds transactions among those that have been published by now. */
   finder(): TransactionFinder {
     return new TransactionFinder(this.#file, this.header, this.state.get('end'))
+  }
+
+  /** Of the journal's file; see {@link SharedJournal.descriptor}. It is good as long as the view is retained. */
+  get descriptor(): number | undefined {
+    return this.#file.descriptor
   }
 
   retain(): this {

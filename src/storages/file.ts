@@ -23,10 +23,13 @@ import { verifyJournal } from '../workers/verify.js'
 import { AttachedBackend, type FileBackend, type FileHandle, OwnerBackend, ReadonlyBackend } from './file-backend.js'
 import { FileHistory } from './file-history.js'
 import { checkFileOptions, type FileStorageOptions } from './file-options.js'
+import { FilePacker } from './file-packer.js'
 import { FileSnapshot, type HandleState } from './file-snapshot.js'
+import type { FilePackOptions } from './pack-options.js'
 
 export { type FileHandle, isFileHandle } from './file-backend.js'
 export type { FileStorageOptions } from './file-options.js'
+export type { FilePackOptions } from './pack-options.js'
 
 /**
  * A storage in one file: a journal of transactions, with the index to it in shared memory. See docs/file-format.md.
@@ -44,7 +47,8 @@ export class FileStorage implements Storage {
 
   readonly #backend: FileBackend
   readonly #handle: HandleState = { closed: false, loads: 0 }
-  #pool: WorkerPool | undefined
+  readonly #pool = new WorkerPool()
+  readonly #packer: FilePacker
   #closing: Promise<void> | undefined
 
   private constructor(backend: FileBackend) {
@@ -54,6 +58,7 @@ export class FileStorage implements Storage {
     this.recovery = backend.recovery
     this.readonly = backend instanceof ReadonlyBackend
     this.capabilities = capabilitiesOf(backend)
+    this.#packer = new FilePacker(backend, this.#pool)
   }
 
   /**
@@ -151,9 +156,16 @@ export class FileStorage implements Storage {
     return this.#backend.commit(request)
   }
 
-  async pack(): Promise<PackResult> {
+  /**
+   * Packs the file, with the threads of a pool. Only the handle that opened it for writing can.
+   *
+   * @throws PerdureError as said at {@link Storage.pack}, and `PERDURE_ARGUMENT`; `PERDURE_LIMIT` if the file has too
+   *   few transactions to hold its objects, or there is too little memory; CorruptionError if something that would have
+   *   to be kept is damaged
+   */
+  async pack(options: FilePackOptions = {}): Promise<PackResult> {
     this.#assertOpen()
-    throw new PerdureError('PERDURE_UNSUPPORTED', 'A FileStorage cannot be packed yet.')
+    return this.#packer.pack(options)
   }
 
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
@@ -161,7 +173,6 @@ export class FileStorage implements Storage {
     options.signal?.throwIfAborted()
     const snapshot = this.snapshot()
     const { view, shared } = this.#backend
-    this.#pool ??= new WorkerPool()
     try {
       return await verifyJournal(
         this.#pool,
@@ -181,6 +192,7 @@ export class FileStorage implements Storage {
 
   statistics(): StorageStatistics {
     this.#assertOpen()
+    this.#backend.refresh()
     const { state } = this.#backend.view
     return {
       loads: this.#handle.loads,
@@ -189,11 +201,13 @@ export class FileStorage implements Storage {
       bytes: state.get('end'),
       tid: state.get('tid'),
       objects: state.get('objects'),
+      nextOid: state.get('nextOid'),
       batches: state.get('batches'),
       syncs: state.get('syncs'),
       largestBatch: state.get('largestBatch'),
       checkpoints: state.get('checkpoints'),
       indexRebuilds: state.get('indexRebuilds'),
+      ...this.#packer.statistics(),
     }
   }
 
@@ -208,7 +222,8 @@ export class FileStorage implements Storage {
 
   async #close(): Promise<void> {
     try {
-      await this.#pool?.close()
+      await this.#packer.cancel()
+      await this.#pool.close()
       await this.#backend.close()
     } finally {
       this.#handle.closed = true
@@ -225,6 +240,7 @@ function capabilitiesOf(backend: FileBackend): ReadonlySet<Capability> {
   const capabilities = new Set<Capability>(['durable', 'history', 'readers', 'verify'])
   if (!backend.temporary) capabilities.add('persistent')
   if (!(backend instanceof AttachedBackend)) capabilities.add('threads')
+  if (backend instanceof OwnerBackend) capabilities.add('pack')
   return capabilities
 }
 

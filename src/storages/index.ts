@@ -2,6 +2,8 @@ export type * from '../core/storage.js'
 export { FileStorage } from './file.js'
 export type { FileStorageOptions } from './file-options.js'
 export { MemoryStorage, type MemoryStorageOptions } from './memory.js'
+export { packFile } from './pack-file.js'
+export type { FilePackOptions } from './pack-options.js'
 export { repairFile } from './repair.js'
 export type {
   DamagedRegion,

@@ -7,6 +7,8 @@ import type {
   Capability,
   CommitRequest,
   CommitResult,
+  PackOptions,
+  PackProgress,
   PackResult,
   RecordWrite,
   SharedStorage,
@@ -203,12 +205,23 @@ export class MemoryStorage implements Storage {
     }
   }
 
-  async pack(): Promise<PackResult> {
+  /**
+   * Removes what cannot be reached, at once: there is nothing to be seen of it before it is done.
+   *
+   * @throws PerdureError `PERDURE_UNSUPPORTED` for the options `retain` and `keepOld`; the reason of `options.signal`
+   */
+  async pack(options: PackOptions = {}): Promise<PackResult> {
     this.#assertOpen()
+    if (options.retain !== undefined || options.keepOld === true) throw noHistory()
+    options.signal?.throwIfAborted()
     this.#runPending()
     const objectsBefore = this.#store.objects
     const bytesBefore = this.#store.bytes
     const reachable = this.#findReachable()
+    const report = (phase: PackProgress['phase'], objects: number, bytes: number) =>
+      options.onProgress?.({ phase, objects, objectsTotal: objects, bytes, bytesTotal: bytes, remainingMs: 0 })
+    report('mark', objectsBefore, bytesBefore)
+    options.signal?.throwIfAborted()
     const removed = [...this.#store.oids()].filter(
       (oid) => !reachable.has(oid) && this.#store.newest(oid) !== undefined,
     )
@@ -220,6 +233,7 @@ export class MemoryStorage implements Storage {
       bytesAfter: this.#store.bytes,
       historyFrom: this.#tid,
     }
+    report('switch', result.objectsAfter, result.bytesAfter)
     await nextTurn()
     return result
   }

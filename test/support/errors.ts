@@ -13,3 +13,13 @@ export async function failure(code: ErrorCode, action: () => unknown): Promise<P
   }
   throw new Error(`Expected ${code}, but it went through with ${String(result)}`)
 }
+
+/** What `action` throws; undefined if nothing. */
+export function thrownBy(action: () => unknown): unknown {
+  try {
+    action()
+  } catch (error) {
+    return error
+  }
+  return undefined
+}

@@ -19,7 +19,7 @@ describe('RemovalFinder', () => {
     index = new OidIndex(reserveIndexMemory(0), NO_PAGES)
     index.grow(100)
     changes = new ChangeRing()
-    changes.begin(5)
+    changes.forget(5)
   })
 
   function image(...records: (readonly [Oid, ...Oid[]])[]): TransactionImage {
