@@ -17,6 +17,7 @@ export {
   PerdureError,
 } from './core/errors.js'
 export { field } from './core/field.js'
+export type { ObjectVersion } from './core/object-history.js'
 export { type Oid, ROOT_OID, type Tid } from './core/oid.js'
 export { type AutomaticPackOptions, PackSchedule } from './core/pack-schedule.js'
 export { isPersistent, noteChange, oidOf, Persistent } from './core/persistent.js'

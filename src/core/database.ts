@@ -3,7 +3,7 @@ import type { ClassRegistry } from './class-registry.js'
 import { Connection, type ConnectionContext } from './connection.js'
 import type { CommitOptions, ConnectionOptions } from './connection-options.js'
 import { ConflictError, PerdureError } from './errors.js'
-import { ROOT_OID } from './oid.js'
+import { ROOT_OID, type Tid } from './oid.js'
 import { OidAllocator } from './oid-allocator.js'
 import type { PackSchedule } from './pack-schedule.js'
 import type { Persistent } from './persistent.js'
@@ -11,12 +11,17 @@ import type { Serializer } from './serializer.js'
 import type {
   PackOptions,
   PackResult,
+  PointInTime,
   SharedStorage,
+  Snapshot,
   Storage,
   StorageStatistics,
+  TransactionInfo,
+  TransactionRange,
   VerifyOptions,
   VerifyReport,
 } from './storage.js'
+import { undoTransaction } from './undo.js'
 
 /** What a database is made of; see src/open.ts. */
 export interface DatabaseParts {
@@ -68,6 +73,7 @@ export class Database<Root extends object = Persistent> {
       serializer: parts.serializer,
       classes: parts.classes,
       allocateOid: () => oids.next(),
+      connectAt: (tid) => this.at(tid),
       onClose: (connection) => this.#open.delete(connection),
     }
   }
@@ -95,6 +101,56 @@ export class Database<Root extends object = Persistent> {
   /** A new connection, to be closed by the caller. */
   async connect(options: ConnectionOptions = {}): Promise<Connection<Root>> {
     return this.#connect(options)
+  }
+
+  /**
+   * A readonly connection to the past, to be closed by the caller: as long as it is open it reads everything as it was
+   * then.
+   *
+   * @param at a transaction, or a time: then the last transaction that is not later
+   * @throws PerdureError `PERDURE_HISTORY` if it is further back than history goes; `PERDURE_ARGUMENT` for a transaction
+   *   that is still to come; `PERDURE_UNSUPPORTED` if the storage keeps no history
+   */
+  async at(at: PointInTime, options: Pick<ConnectionOptions, 'cacheSize'> = {}): Promise<Connection<Root>> {
+    this.#checkOpen()
+    const snapshot = await this.#parts.storage.snapshotAt(at)
+    try {
+      return this.#connect(options, snapshot)
+    } catch (error) {
+      snapshot.release()
+      throw error
+    }
+  }
+
+  /**
+   * Past transactions, oldest first unless asked otherwise.
+   *
+   * ```ts
+   * for await (const { time, note, oids } of db.history({ from: yesterday })) console.log(time, note, oids.length)
+   * ```
+   *
+   * @throws PerdureError `PERDURE_HISTORY` if `from` is further back than history goes; `PERDURE_UNSUPPORTED` if the
+   *   storage keeps no history; both when the iteration begins
+   */
+  history(range?: TransactionRange): AsyncIterable<TransactionInfo> {
+    this.#checkOpen()
+    return this.#parts.storage.transactions(range)
+  }
+
+  /**
+   * Takes back one transaction, by another one: every object that it changed becomes what it was before. Nothing else
+   * is touched, so that is only possible as long as none of these objects has been changed since. Objects that the
+   * transaction made stay as they are, but what it changed no longer refers to them.
+   *
+   * @returns the tid of the new transaction; if there was nothing to take back, that of the newest one
+   * @throws ConflictError (`PERDURE_CONFLICT`) naming the objects that have been changed since, and by which transaction
+   * @throws PerdureError `PERDURE_ARGUMENT` for the first transaction, and for one that does not exist;
+   *   `PERDURE_HISTORY` if it is further back than history goes; `PERDURE_UNSUPPORTED` if the storage keeps no history;
+   *   and those of {@link Storage.commit}
+   */
+  async undo(tid: Tid, options: CommitOptions = {}): Promise<Tid> {
+    this.#checkOpen()
+    return undoTransaction(this.#parts.storage, tid, options)
   }
 
   /**
@@ -216,9 +272,9 @@ export class Database<Root extends object = Persistent> {
     }
   }
 
-  #connect(options: ConnectionOptions): Connection<Root> {
+  #connect(options: ConnectionOptions, past?: Snapshot): Connection<Root> {
     this.#checkOpen()
-    const connection = new Connection<Root>(this.#context, { ...this.#parts.connectionOptions, ...options })
+    const connection = new Connection<Root>(this.#context, { ...this.#parts.connectionOptions, ...options }, past)
     this.#open.add(connection as unknown as Connection)
     return connection
   }

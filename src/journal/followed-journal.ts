@@ -88,7 +88,7 @@ export class FollowedJournal {
         changes: changes.memory,
         ...(descriptor !== undefined && { descriptor }),
       }
-      this.view = new JournalView(this.#file, this.#index, published, changes, blockCacheBytes)
+      this.view = new JournalView(this.#file, this.header, this.#index, published, changes, blockCacheBytes)
     } catch (error) {
       checkpoint?.close()
       this.#watermark?.close()

@@ -247,8 +247,8 @@ export function readTransactionHeader(
   if (bytes.length < TRANSACTION_HEADER_BYTES) return undefined
   const view = viewOf(bytes)
   if (view.getUint32(0, true) !== TRANSACTION_MAGIC) return undefined
-  if (crc32(bytes.subarray(8, TRANSACTION_HEADER_BYTES), seed) !== view.getUint32(4, true)) return undefined
   if (readId(view, 56) !== position) return undefined
+  if (crc32(bytes.subarray(8, TRANSACTION_HEADER_BYTES), seed) !== view.getUint32(4, true)) return undefined
   const length = readId(view, 8)
   if (length < MIN_TRANSACTION_BYTES || length > MAX_TRANSACTION_BYTES || length % 8 !== 0) return undefined
   return {

@@ -7,6 +7,7 @@ import { JournalPages } from './journal-pages.js'
 import { OidIndex, type OidIndexMemory } from './oid-index.js'
 import { type PublishedMemory, PublishedState } from './published-state.js'
 import { JournalReader } from './reader.js'
+import { TransactionFinder } from './transaction-finder.js'
 
 /** All that a thread needs to read an open journal by itself. It passes through `postMessage`. */
 export interface SharedJournal {
@@ -65,11 +66,20 @@ export class JournalView {
   readonly changes: ChangeRing
   readonly index: OidIndex
   readonly reader: JournalReader
+  readonly header: FileHeader
   readonly #file: OpenFile
   #users = 1
 
-  constructor(file: OpenFile, index: OidIndex, state: PublishedState, changes: ChangeRing, blockCacheBytes?: number) {
+  constructor(
+    file: OpenFile,
+    header: FileHeader,
+    index: OidIndex,
+    state: PublishedState,
+    changes: ChangeRing,
+    blockCacheBytes?: number,
+  ) {
     this.#file = file
+    this.header = header
     this.index = index
     this.state = state
     this.changes = changes
@@ -92,6 +102,7 @@ export class JournalView {
     const pages = new JournalPages(fileSystem, file, shared.header, shared.covered, onRebuild)
     return new JournalView(
       file,
+      shared.header,
       new OidIndex(shared.index, pages),
       state,
       new ChangeRing(shared.changes),
@@ -102,6 +113,11 @@ export class JournalView {
   /** Of the journal's file; see {@link SharedJournal.descriptor}. It is good as long as the view is retained. */
   get descriptor(): number | undefined {
     return this.#file.descriptor
+  }
+
+  /** Finds transactions among those that have been published by now. */
+  finder(): TransactionFinder {
+    return new TransactionFinder(this.#file, this.header, this.state.get('end'))
   }
 
   retain(): this {

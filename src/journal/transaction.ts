@@ -93,16 +93,8 @@ export class TransactionImage {
   }
 
   /** What the transaction says of itself. */
-  remarks(): TransactionRemarks {
-    const { noteLength, userLength, tokenLength } = readRemarkLengths(this.view)
-    const user = TRANSACTION_HEADER_BYTES + noteLength
-    const token = user + userLength
-    const text = (from: number, to: number) => Buffer.from(this.bytes.subarray(from, to)).toString('utf8')
-    return {
-      note: text(TRANSACTION_HEADER_BYTES, user),
-      user: text(user, token),
-      ...(tokenLength > 0 && { token: this.bytes.slice(token, token + tokenLength) }),
-    }
+  remarks(): ReturnType<typeof readRemarks> {
+    return readRemarks(this.bytes)
   }
 
   /** What a stamped transaction leaves behind for the next one. */
@@ -118,6 +110,23 @@ export class TransactionImage {
 
 /** What is kept with a transaction besides its records. */
 export type TransactionRemarks = Pick<CommitRequest, 'note' | 'user' | 'token'>
+
+/**
+ * What a transaction says of itself: '' and undefined for what it does not say.
+ *
+ * @param bytes the transaction, or at least what stands before its records
+ */
+export function readRemarks(bytes: Uint8Array): { note: string; user: string; token?: Uint8Array } {
+  const { noteLength, userLength, tokenLength } = readRemarkLengths(viewOf(bytes))
+  const user = TRANSACTION_HEADER_BYTES + noteLength
+  const token = user + userLength
+  const text = (from: number, to: number) => Buffer.from(bytes.subarray(from, to)).toString('utf8')
+  return {
+    note: text(TRANSACTION_HEADER_BYTES, user),
+    user: text(user, token),
+    ...(tokenLength > 0 && { token: Uint8Array.from(bytes.subarray(token, token + tokenLength)) }),
+  }
+}
 
 /**
  * Copies what a commit is given into the layout of the file.

@@ -83,12 +83,18 @@ function copyOf(record: StoredRecord | undefined): StoredRecord | undefined {
 }
 
 /** Says when a loop should let the event loop turn. */
-class Pause {
+export class Pause {
+  readonly #callsPerCheck: number
   #calls = 0
   #since = performance.now()
 
+  /** @param callsPerCheck how often it is asked between two looks at the clock */
+  constructor(callsPerCheck = RECORDS_PER_CHECK) {
+    this.#callsPerCheck = callsPerCheck
+  }
+
   isDue(): boolean {
-    if (++this.#calls % RECORDS_PER_CHECK !== 0) return false
+    if (++this.#calls % this.#callsPerCheck !== 0) return false
     const now = performance.now()
     if (now - this.#since < MAX_BLOCKING_MS) return false
     this.#since = now

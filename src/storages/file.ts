@@ -6,10 +6,12 @@ import type {
   CommitRequest,
   CommitResult,
   PackResult,
+  PointInTime,
   Snapshot,
   Storage,
   StorageStatistics,
   TransactionInfo,
+  TransactionRange,
   VerifyOptions,
   VerifyReport,
 } from '../core/storage.js'
@@ -19,6 +21,7 @@ import type { CoordinatorStarter } from '../workers/coordinator-thread.js'
 import { WorkerPool } from '../workers/pool.js'
 import { verifyJournal } from '../workers/verify.js'
 import { AttachedBackend, type FileBackend, type FileHandle, OwnerBackend, ReadonlyBackend } from './file-backend.js'
+import { FileHistory } from './file-history.js'
 import { checkFileOptions, type FileStorageOptions } from './file-options.js'
 import { FilePacker } from './file-packer.js'
 import { FileSnapshot, type HandleState } from './file-snapshot.js'
@@ -100,15 +103,27 @@ export class FileStorage implements Storage {
     return new FileSnapshot(view, view.state.get('tid'), this.#handle)
   }
 
-  async snapshotAt(): Promise<Snapshot> {
-    this.#assertOpen()
-    throw noHistory()
+  async snapshotAt(at: PointInTime): Promise<Snapshot> {
+    return this.#history(this.#newest()).snapshotAt(at)
   }
 
-  // biome-ignore lint/correctness/useYield: there is nothing to give.
-  async *transactions(): AsyncGenerator<TransactionInfo> {
+  transactions(range: TransactionRange = {}): AsyncIterable<TransactionInfo> {
+    return this.#transactions(range, this.#newest())
+  }
+
+  async *#transactions(range: TransactionRange, newest: Tid): AsyncGenerator<TransactionInfo> {
+    yield* this.#history(newest).transactions(range)
+  }
+
+  #newest(): Tid {
     this.#assertOpen()
-    throw noHistory()
+    this.#backend.refresh()
+    return this.#backend.view.state.get('tid')
+  }
+
+  #history(newest: Tid): FileHistory {
+    this.#assertOpen()
+    return new FileHistory(this.location, this.#backend.view, this.#handle, newest)
   }
 
   changes(after: Tid, upTo: Tid): Iterable<Oid> | undefined {
@@ -222,15 +237,11 @@ export class FileStorage implements Storage {
 }
 
 function capabilitiesOf(backend: FileBackend): ReadonlySet<Capability> {
-  const capabilities = new Set<Capability>(['durable', 'readers', 'verify'])
+  const capabilities = new Set<Capability>(['durable', 'history', 'readers', 'verify'])
   if (!backend.temporary) capabilities.add('persistent')
   if (!(backend instanceof AttachedBackend)) capabilities.add('threads')
   if (backend instanceof OwnerBackend) capabilities.add('pack')
   return capabilities
-}
-
-function noHistory(): PerdureError {
-  return new PerdureError('PERDURE_UNSUPPORTED', 'A FileStorage does not show its history yet.')
 }
 
 function isId(value: number): boolean {

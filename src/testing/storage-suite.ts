@@ -1,6 +1,7 @@
 import { declareCommitTests } from './commit-tests.js'
 import { declareConflictTests } from './conflict-tests.js'
 import { declareHandleTests } from './handle-tests.js'
+import { declareHistoryTests } from './history-tests.js'
 import { declareModelTests } from './model-tests.js'
 import { declarePackTests } from './pack-tests.js'
 import { declarePersistenceTests } from './persistence-tests.js'
@@ -32,6 +33,7 @@ export function storageSuite(options: StorageSuiteOptions): void {
     declareCommitTests(context, harness)
     declareConflictTests(context, harness)
     declareReferenceTests(context, harness)
+    declareHistoryTests(context, harness)
     declarePackTests(context, harness)
     declarePersistenceTests(context, harness)
     declareVerifyTests(context, harness)
