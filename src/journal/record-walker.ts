@@ -1,6 +1,9 @@
 import {
+  checksumSeed,
   FILE_HEADER_BYTES,
+  type FileHeader,
   RECORD_HEADER_BYTES,
+  readTransactionHeader,
   recordLength,
   recordOid,
   remarkLength,
@@ -9,9 +12,9 @@ import {
   type TransactionHeader,
   viewOf,
 } from './format.js'
-import { HeaderFinder } from './header-finder.js'
 import type { OpenFile } from './journal-file.js'
 import { ReadWindow } from './read-window.js'
+import { complete, TransactionFinder } from './transaction-finder.js'
 
 /** Told of each record: its oid, where it stands in the file, and how long its data is. */
 export type RecordVisitor = (oid: number, offset: number, length: number) => void
@@ -23,7 +26,9 @@ export type RecordVisitor = (oid: number, offset: number, length: number) => voi
  */
 export class RecordWalker {
   readonly #window: ReadWindow
-  readonly #headers: HeaderFinder
+  readonly #finder: TransactionFinder
+  readonly #seed: number
+  readonly #end: number
   /** What is in memory of the file, as far as it is known to hold the current record. */
   bytes: Buffer = Buffer.alloc(0)
   view: DataView = viewOf(this.bytes)
@@ -33,9 +38,11 @@ export class RecordWalker {
   #moved = false
 
   /** @param end bytes from this offset on are not looked at; a transaction ends there */
-  constructor(file: OpenFile, seed: number, end: number) {
+  constructor(file: OpenFile, header: FileHeader, end: number) {
     this.#window = new ReadWindow(file, end)
-    this.#headers = new HeaderFinder(this.#window, seed, end)
+    this.#finder = new TransactionFinder(file, header, end)
+    this.#seed = checksumSeed(header.uuid)
+    this.#end = end
   }
 
   /**
@@ -44,16 +51,25 @@ export class RecordWalker {
    * @param from a multiple of 8; need not be where a transaction begins
    */
   walk(from: number, to: number, visit: RecordVisitor): void {
-    let at = this.#headers.find(Math.max(from, FILE_HEADER_BYTES), to)
+    let at = this.#find(Math.max(from, FILE_HEADER_BYTES), to)
     while (at !== undefined && at < to) {
-      const header = this.#headers.at(at)
+      const header = this.#headerAt(at)
       if (header === undefined) {
-        at = this.#headers.find(at + 8, to)
+        at = this.#find(at + 8, to)
       } else {
         this.#walkTransaction(at, header, visit)
         at += header.length
       }
     }
+  }
+
+  #find(from: number, to: number): number | undefined {
+    return complete(this.#finder.firstFrom(from, to))?.position
+  }
+
+  #headerAt(position: number): TransactionHeader | undefined {
+    const header = readTransactionHeader(this.#window.bytes(position, TRANSACTION_HEADER_BYTES), position, this.#seed)
+    return header === undefined || position + header.length > this.#end ? undefined : header
   }
 
   #walkTransaction(position: number, header: TransactionHeader, visit: RecordVisitor): void {

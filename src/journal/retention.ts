@@ -1,64 +1,77 @@
 import { PerdureError } from '../core/errors.js'
 import type { Tid } from '../core/oid.js'
 import type { Retention } from '../core/storage.js'
-import type { FileHeader, TransactionHeader } from './format.js'
+import { FILE_HEADER_BYTES, type FileHeader } from './format.js'
 import type { OpenFile } from './journal-file.js'
-import { lastMoment, type PackMoment } from './pack-moment.js'
+import { momentAfter, type PackMoment } from './pack-moment.js'
+import { complete, TransactionFinder } from './transaction-finder.js'
 
 const KINDS = ['tid', 'date', 'durationMs', 'transactions'] as const
 
-/**
- * The moment from which on a pack keeps history.
- *
- * @param newest the newest transaction
- * @param now in ms since 1970
- * @throws PerdureError `PERDURE_HISTORY` if less is kept already; `PERDURE_ARGUMENT` for a tid that is still to come
- */
-export function retainedFrom(
-  file: OpenFile,
-  header: FileHeader,
-  newest: PackMoment,
-  retain: Retention | undefined,
-  now = Date.now(),
-): PackMoment {
-  if (retain === undefined) return newest
-  const find = (isWanted: (transaction: TransactionHeader) => boolean) => lastMoment(file, header, newest.end, isWanted)
-  const upTo = (tid: Tid) => {
-    // Before its history a journal has transactions, but not those that had been there.
-    if (tid < header.historyFrom) throw tooFarBack(file.path, header, find)
-    return find((transaction) => transaction.tid <= tid)
+/** What a pack keeps of a journal that ends at `end`, apart from the newest state. */
+export class RetainedHistory {
+  /** After the newest transaction. */
+  readonly newest: PackMoment
+  readonly #path: string
+  readonly #header: FileHeader
+  readonly #finder: TransactionFinder
+
+  /** @throws CorruptionError */
+  constructor(file: OpenFile, header: FileHeader, end: number) {
+    this.#path = file.path
+    this.#header = header
+    this.#finder = new TransactionFinder(file, header, end)
+    this.newest = momentAfter(header, end === FILE_HEADER_BYTES ? undefined : this.#finder.endingAt(end))
   }
-  if ('tid' in retain) {
-    if (retain.tid > newest.tid) {
+
+  /**
+   * The moment from which on history is to be kept.
+   *
+   * @param now in ms since 1970
+   * @throws PerdureError `PERDURE_HISTORY` if less is kept already; `PERDURE_ARGUMENT` for a tid that is still to come;
+   *   CorruptionError
+   */
+  from(retain: Retention | undefined, now = Date.now()): PackMoment {
+    if (retain === undefined) return this.newest
+    if ('tid' in retain) return this.#fromTid(retain.tid)
+    if ('date' in retain) return this.#fromTime(retain.date.getTime())
+    if ('durationMs' in retain) return this.#fromTime(now - retain.durationMs)
+    const tid = this.newest.tid - retain.transactions
+    // All there is may be fewer, unless a pack has removed the others.
+    return this.#fromTid(this.#header.historyFrom === 0 ? Math.max(0, tid) : tid)
+  }
+
+  #fromTid(tid: Tid): PackMoment {
+    if (tid > this.newest.tid) {
       throw new PerdureError(
         'PERDURE_ARGUMENT',
-        `Cannot keep history from transaction ${retain.tid} on: the newest is ${newest.tid}.`,
+        `Cannot keep history from transaction ${tid} on: the newest is ${this.newest.tid}.`,
       )
     }
-    return upTo(retain.tid)
+    // Before its history a journal may have transactions with the same tids, but these are not what was there.
+    if (tid < this.#header.historyFrom) throw this.#tooFarBack()
+    return this.#momentOf(tid)
   }
-  // All there is may be fewer, unless a pack has removed the others.
-  if ('transactions' in retain) {
-    const from = newest.tid - retain.transactions
-    return upTo(header.historyFrom === 0 ? Math.max(0, from) : from)
-  }
-  const time = 'date' in retain ? retain.date.getTime() : now - retain.durationMs
-  const found = find((transaction) => transaction.time <= time)
-  if (found.tid < header.historyFrom) throw tooFarBack(file.path, header, find)
-  return found
-}
 
-function tooFarBack(
-  path: string,
-  { historyFrom }: FileHeader,
-  find: (isWanted: (transaction: TransactionHeader) => boolean) => PackMoment,
-): PerdureError {
-  const { time } = find(({ tid }) => tid <= historyFrom)
-  return new PerdureError(
-    'PERDURE_HISTORY',
-    `${path} keeps history from transaction ${historyFrom} on (${new Date(time).toISOString()}); what was before it cannot be retained. Retain less.`,
-    { details: { path, historyFrom, historyTime: time } },
-  )
+  #fromTime(time: number): PackMoment {
+    const found = momentAfter(this.#header, complete(this.#finder.notAfter(time)))
+    if (found.tid < this.#header.historyFrom) throw this.#tooFarBack()
+    return found
+  }
+
+  #momentOf(tid: Tid): PackMoment {
+    return momentAfter(this.#header, complete(this.#finder.withTid(tid)))
+  }
+
+  #tooFarBack(): PerdureError {
+    const { historyFrom } = this.#header
+    const historyTime = this.#momentOf(historyFrom).time
+    return new PerdureError(
+      'PERDURE_HISTORY',
+      `${this.#path} keeps history from transaction ${historyFrom} on (${new Date(historyTime).toISOString()}); what was before it cannot be retained. Retain less.`,
+      { details: { path: this.#path, historyFrom, historyTime } },
+    )
+  }
 }
 
 /** @throws PerdureError `PERDURE_ARGUMENT` */

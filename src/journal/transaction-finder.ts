@@ -36,6 +36,14 @@ export interface FoundTransaction {
  */
 export type Steps<T> = Generator<undefined, T, undefined>
 
+/** Does such work at once. */
+export function complete<T>(steps: Steps<T>): T {
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return value
+  }
+}
+
 /**
  * Finds past transactions in a journal without reading all of it. The header of a transaction proves itself, wherever
  * one comes across it: its checksum is that of this journal, and it says where it stands. So a journal can be bisected
@@ -96,6 +104,20 @@ export class TransactionFinder {
     throw this.#damage(found?.end ?? least, `the transaction with the record at byte ${offset} is not intact`)
   }
 
+  /** The first transaction that begins at `from` or later, and before `to`. */
+  *firstFrom(from: number, to: number): Steps<FoundTransaction | undefined> {
+    for (let at = from; at < to; at += STEP_BYTES) {
+      const stop = Math.min(to, at + STEP_BYTES)
+      const bytes = this.#beginnings(at, stop)
+      for (let i = bytes.indexOf(MAGIC); i >= 0 && at + i < stop; i = bytes.indexOf(MAGIC, i + 1)) {
+        const found = this.#parse(bytes.subarray(i), at + i)
+        if (found !== undefined) return found
+      }
+      yield
+    }
+    return undefined
+  }
+
   /** What is to be told of a transaction. Reads, and checks, all of it. */
   info(transaction: FoundTransaction): Steps<TransactionInfo> {
     return readTransactionInfo(this.#path, this.#window, transaction)
@@ -113,7 +135,7 @@ export class TransactionFinder {
     // Nothing that begins at `to` or later is it; everything before `from` comes before it.
     while (to - from > STEP_BYTES) {
       const middle = Math.floor((from + to) / 16) * 8
-      const next = yield* this.#firstFrom(middle, to)
+      const next = yield* this.firstFrom(middle, to)
       const order = next === undefined ? 1 : compare(next.header)
       if (order > 0) {
         to = middle
@@ -132,20 +154,6 @@ export class TransactionFinder {
       if (order === 0) break
     }
     return found
-  }
-
-  /** The first transaction that begins at `from` or later, and before `to`. */
-  *#firstFrom(from: number, to: number): Steps<FoundTransaction | undefined> {
-    for (let at = from; at < to; at += STEP_BYTES) {
-      const stop = Math.min(to, at + STEP_BYTES)
-      const bytes = this.#beginnings(at, stop)
-      for (let i = bytes.indexOf(MAGIC); i >= 0 && at + i < stop; i = bytes.indexOf(MAGIC, i + 1)) {
-        const found = this.#parse(bytes.subarray(i), at + i)
-        if (found !== undefined) return found
-      }
-      yield
-    }
-    return undefined
   }
 
   /** The last transaction that begins at `offset` or before, and not before `least`. */

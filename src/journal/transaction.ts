@@ -12,6 +12,7 @@ import {
   readRemarkLengths,
   recordLength,
   recordOid,
+  recordTid,
   remarkLength,
   roundUp8,
   stampRecord,
@@ -80,6 +81,14 @@ export class TransactionImage {
   /** @param previousOf offset in the file of an object's version before this transaction, or 0 */
   stamp(stamp: TransactionStamp, previousOf: (oid: Oid) => number): void {
     this.forEachRecord((oid, offset) => stampRecord(this.bytes, this.view, offset, stamp.tid, previousOf(oid)))
+    stampTransaction(this.bytes, this.view, stamp)
+  }
+
+  /** As {@link stamp}, but records keep their tids. `previousOf` is called for them in their order. */
+  restamp(stamp: TransactionStamp, previousOf: (oid: Oid, offset: number) => number): void {
+    this.forEachRecord((oid, offset) => {
+      stampRecord(this.bytes, this.view, offset, recordTid(this.view, offset), previousOf(oid, offset))
+    })
     stampTransaction(this.bytes, this.view, stamp)
   }
 

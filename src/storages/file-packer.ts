@@ -1,9 +1,9 @@
 import { PerdureError } from '../core/errors.js'
 import type { PackResult } from '../core/storage.js'
 import { FILE_HEADER_BYTES } from '../journal/format.js'
-import { nodeFileSystem, type OpenFile } from '../journal/journal-file.js'
-import { lastMoment } from '../journal/pack-moment.js'
-import { openShared, type SharedJournal } from '../journal/shared-journal.js'
+import { nodeFileSystem } from '../journal/journal-file.js'
+import type { JournalView } from '../journal/shared-journal.js'
+import { complete } from '../journal/transaction-finder.js'
 import { packJournal } from '../workers/pack.js'
 import type { WorkerPool } from '../workers/pool.js'
 import { type FileBackend, OwnerBackend, ReadonlyBackend } from './file-backend.js'
@@ -92,26 +92,22 @@ export class FilePacker {
   }
 
   statistics(): PackStatistics {
-    const { shared, view } = this.#backend
-    const { created, historyFrom, uuid } = shared.header
+    const { view } = this.#backend
+    const { created, historyFrom, uuid } = view.header
     const end = view.state.get('end')
-    if (this.#fresh?.uuid !== uuid) this.#fresh = { uuid, end: endAsOf(shared, created, end) }
+    if (this.#fresh?.uuid !== uuid) this.#fresh = { uuid, end: endAsOf(view, created) }
     return { packs: this.#packs, historyFrom, packedAt: created, bytesSincePack: end - this.#fresh.end }
   }
 }
 
 /** Where the transactions end that are not later than `time`. */
-function endAsOf(shared: SharedJournal, time: number, end: number): number {
-  let file: OpenFile | undefined
+function endAsOf(view: JournalView, time: number): number {
   try {
-    file = openShared(nodeFileSystem, shared)
-    return lastMoment(file, shared.header, end, (transaction) => transaction.time <= time).end
+    return complete(view.finder().notAfter(time))?.end ?? FILE_HEADER_BYTES
   } catch (error) {
     // A journal that is damaged has statistics as well.
     if (error instanceof PerdureError) return FILE_HEADER_BYTES
     throw error
-  } finally {
-    file?.close()
   }
 }
 

@@ -1,7 +1,6 @@
 import type { Oid, Tid } from '../core/oid.js'
 import { type BaseTransaction, layOutBase } from '../journal/base-layout.js'
 import { type BaseStamp, BaseWriter } from '../journal/base-writer.js'
-import { checksumSeed } from '../journal/format.js'
 import type { FileSystem, OpenFile } from '../journal/journal-file.js'
 import { NO_PAGES, OidIndex, type OidIndexMemory } from '../journal/oid-index.js'
 import { type Marked, markKept } from '../journal/pack-mark.js'
@@ -71,7 +70,7 @@ export function packTasks(fileSystem: FileSystem) {
   return {
     packLater({ shared, memory, from, to, end, boundary }: PackScanTask): void {
       withJournal(fileSystem, shared, (file) => {
-        const walker = new RecordWalker(file, checksumSeed(shared.header.uuid), end)
+        const walker = new RecordWalker(file, shared.header, end)
         scanLater(walker, new PackTables(memory), from, to, boundary)
       })
     },
@@ -82,7 +81,7 @@ export function packTasks(fileSystem: FileSystem) {
 
     packRecords({ shared, memory, from, to, end }: PackScanTask): ScannedRecords {
       return withJournal(fileSystem, shared, (file) => {
-        const walker = new RecordWalker(file, checksumSeed(shared.header.uuid), end)
+        const walker = new RecordWalker(file, shared.header, end)
         return scanRecords(walker, new PackTables(memory), from, to)
       })
     },

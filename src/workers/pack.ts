@@ -1,8 +1,7 @@
 import type { PackOptions, PackProgress, PackResult } from '../core/storage.js'
 import type { FileSystem } from '../journal/journal-file.js'
-import { momentAt } from '../journal/pack-moment.js'
 import type { PackedBase, SwitchOutcome, SwitchRequest, TailProgress } from '../journal/packed-base.js'
-import { retainedFrom } from '../journal/retention.js'
+import { RetainedHistory } from '../journal/retention.js'
 import { openShared, type SharedJournal } from '../journal/shared-journal.js'
 import type { TaskRunner } from './each-range.js'
 import { type MadeBase, makeBase, type PackSubject } from './pack-base.js'
@@ -79,9 +78,8 @@ class Pack {
     const { shared } = this.#host
     const file = openShared(this.#fileSystem, shared)
     try {
-      const newest = momentAt(file, shared.header, this.#host.published('end'))
-      const from = retainedFrom(file, shared.header, newest, retain)
-      return { shared, from, newest, memoryBytes, ...tuning }
+      const history = new RetainedHistory(file, shared.header, this.#host.published('end'))
+      return { shared, from: history.from(retain), newest: history.newest, memoryBytes, ...tuning }
     } finally {
       file.close()
     }

@@ -133,7 +133,7 @@ export class Workload {
   }
 
   #step(): void {
-    const kind = this.#random.below(27)
+    const kind = this.#random.below(32)
     if (this.oracle.newest === 0) this.#commit([this.#request([0])])
     else if (kind < 14) this.#commit(this.#batch())
     else if (kind < 17) this.#required().work()
@@ -141,8 +141,8 @@ export class Workload {
     else if (kind < 19) this.#closeAndOpen()
     else if (kind < 20) this.#killAndOpen()
     else if (kind < 21) this.#killSoon()
-    else if (kind < 25) this.#goOnPacking()
-    else if (kind < 26) this.#hold()
+    else if (kind < 30) this.#goOnPacking()
+    else if (kind < 31) this.#hold()
     else this.#checkSnapshots()
   }
 
@@ -159,7 +159,7 @@ export class Workload {
     if (this.#pack === undefined) {
       const historyFrom = random.chance(0.5) ? storage.tid : random.between(this.oracle.historyFrom, storage.tid)
       this.#pack = makeReferenceBase(this.disk, PATH, historyFrom, random.between(1, 3))
-    } else if (random.chance(0.4)) {
+    } else if (random.chance(0.3)) {
       this.#pack = storage.catchUp(this.#pack, random.pick([1, 500, 100_000]))
     } else {
       this.#finishPacking(this.#pack)

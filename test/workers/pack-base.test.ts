@@ -8,9 +8,10 @@ import { FILE_HEADER_BYTES } from '../../src/journal/format.js'
 import { createJournal } from '../../src/journal/journal.js'
 import { nodeFileSystem } from '../../src/journal/journal-file.js'
 import { NO_PAGES, OidIndex } from '../../src/journal/oid-index.js'
-import { momentAt, type PackMoment } from '../../src/journal/pack-moment.js'
+import type { PackMoment } from '../../src/journal/pack-moment.js'
 import type { TailProgress } from '../../src/journal/packed-base.js'
 import { packPath } from '../../src/journal/packed-base.js'
+import { RetainedHistory } from '../../src/journal/retention.js'
 import { JournalView } from '../../src/journal/shared-journal.js'
 import { layOutTransaction } from '../../src/journal/transaction.js'
 import { Random } from '../../src/testing/random.js'
@@ -35,11 +36,11 @@ class Stored {
     const view = JournalView.attach(nodeFileSystem, this.loop.shared)
     const file = nodeFileSystem.open(path, 'read')
     const { header } = this.loop.shared
-    this.moments.push(momentAt(file, header, FILE_HEADER_BYTES))
+    this.moments.push(new RetainedHistory(file, header, FILE_HEADER_BYTES).newest)
     for (const [base, writes] of transactions.entries()) {
       const image = layOutTransaction(writes, { note: `after ${base}` })
       this.loop.runBatch([{ base, reads: [], image, answer: ({ tid }) => expect(tid).to.equal(base + 1) }])
-      this.moments.push(momentAt(file, header, view.state.get('end')))
+      this.moments.push(new RetainedHistory(file, header, view.state.get('end')).newest)
     }
     file.close()
     view.release()
