@@ -72,7 +72,10 @@ describe('truncateAfter', () => {
       expect(storage.recovery).to.include({ checkpoint: 'missing', transactionsReplayed: 3, cutAt: undefined })
       expect(await listNewest(storage)).to.deep.equal(states[3])
       const { problems } = await storage.verify()
-      expect(problems.filter(({ kind }) => kind !== 'undecodable'), 'the states are mere texts').to.deep.equal([])
+      expect(
+        problems.filter(({ kind }) => kind !== 'undecodable'),
+        'the states are mere texts',
+      ).to.deep.equal([])
       for (let tid = 0; tid <= 3; tid++) {
         const snapshot = await storage.snapshotAt(tid)
         expect(await listRecords(snapshot)).to.deep.equal(states[tid])
