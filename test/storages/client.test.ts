@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { Worker } from 'node:worker_threads'
 import { expect } from 'chai'
 import { ROOT_OID } from '../../src/core/oid.js'
 import { encodeRecord } from '../../src/core/record.js'
@@ -8,6 +9,7 @@ import type { RecordWrite } from '../../src/core/storage.js'
 import { open } from '../../src/open.js'
 import type { ClientStorageOptions } from '../../src/storages/client/client-options.js'
 import { ClientStorage } from '../../src/storages/client.js'
+import type { BridgeStarter } from '../../src/workers/sync-bridge.js'
 import { failure } from '../support/errors.js'
 import type { ServeRequest } from '../support/server-messages.js'
 import { Servers } from '../support/servers.js'
@@ -264,6 +266,25 @@ describe('ClientStorage and its server', () => {
       const verifying = failure('PERDURE_TIMEOUT', () => storage.verify())
       await failure('PERDURE_IN_DOUBT', () => committer.commit({ base: 1, reads: [], writes: [thing(1)] }))
       await verifying
+    })
+  })
+
+  describe('whose own thread dies', () => {
+    const dying: BridgeStarter = (workerData, transferList) =>
+      new Worker(new URL('../support/dying-bridge.js', import.meta.url), { workerData, transferList })
+
+    it('wakes a thread that waits for it', async () => {
+      const storage = await ClientStorage.connect(await serve(), {}, dying)
+      await failure('PERDURE_THREAD', () => storage.snapshot())
+      await failure('PERDURE_THREAD', () => storage.snapshot())
+      await failure('PERDURE_THREAD', () => storage.commit({ base: 0, reads: [], writes: [] }))
+      await storage.close()
+    })
+
+    it('leaves a commit under way in doubt', async () => {
+      const storage = await ClientStorage.connect(await serve(), {}, dying)
+      await failure('PERDURE_IN_DOUBT', () => storage.commit({ base: 0, reads: [], writes: [thing(1)] }))
+      await storage.close()
     })
   })
 
