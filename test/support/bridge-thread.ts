@@ -4,15 +4,15 @@ import { BridgeEnd, type BridgeWorkerData } from '../../src/workers/sync-bridge.
 /** What the thread is to do with a message; it answers with the number. */
 export interface BridgeOrder {
   readonly number: number
-  readonly then?: 'exit' | 'throw' | 'spin' | 'close'
+  readonly act?: 'exit' | 'throw' | 'spin' | 'close'
   readonly afterMs?: number
 }
 
-const end = new BridgeEnd<BridgeOrder, number>(workerData as BridgeWorkerData<unknown>, ({ number, then, afterMs }) => {
-  if (then === 'spin') for (;;);
-  if (then === 'exit') process.exit()
-  if (then === 'throw') throw new Error('on purpose')
-  if (then === 'close') end.close()
+const end = new BridgeEnd<BridgeOrder, number>(workerData as BridgeWorkerData<unknown>, ({ number, act, afterMs }) => {
+  if (act === 'spin') for (;;);
+  if (act === 'exit') process.exit()
+  if (act === 'throw') throw new Error('on purpose')
+  if (act === 'close') end.close()
   else if (afterMs === undefined) end.post(number)
   else setTimeout(() => end.post(number), afterMs)
 })

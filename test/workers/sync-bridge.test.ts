@@ -40,7 +40,7 @@ describe('SyncBridge', () => {
 
   afterEach(async () => {
     await worker.terminate()
-    await bridge.end({ number: 0, then: 'close' })
+    await bridge.end({ number: 0, act: 'close' })
   })
 
   it('answers a thread that waits, and one that does not, in the order of the questions', async () => {
@@ -61,10 +61,10 @@ describe('SyncBridge', () => {
     expect(bridge.wait(() => heard.length === 2, 30)).to.equal(false)
   })
 
-  for (const then of ['exit', 'throw', 'close'] as const) {
-    it(`tells a thread that waits when its own has ended (${then})`, async () => {
+  for (const act of ['exit', 'throw', 'close'] as const) {
+    it(`tells a thread that waits when its own has ended (${act})`, async () => {
       bridge.post({ number: 1 })
-      bridge.post({ number: 2, then })
+      bridge.post({ number: 2, act })
       await failure('PERDURE_THREAD', () => bridge.wait(() => heard.length === 2, LONG_MS))
       expect(heard, 'what was sent before is heard').to.deep.equal([1])
       expect(ended?.code).to.equal('PERDURE_THREAD')
@@ -79,16 +79,16 @@ describe('SyncBridge', () => {
   })
 
   it('gives up a thread that gives no sign of life, and no other', async () => {
-    await bridge.end({ number: 0, then: 'close' })
+    await bridge.end({ number: 0, act: 'close' })
     start({ probeMs: 20, probes: 50 })
     bridge.post({ number: 1, afterMs: 1500 })
     expect(bridge.wait(() => heard.length === 1, LONG_MS)).to.equal(true)
-    bridge.post({ number: 2, then: 'spin' })
+    bridge.post({ number: 2, act: 'spin' })
     await failure('PERDURE_THREAD', () => bridge.wait(() => heard.length === 2, LONG_MS))
   })
 
   it('says nothing of an end that was asked for', async () => {
-    await bridge.end({ number: 0, then: 'close' })
+    await bridge.end({ number: 0, act: 'close' })
     expect(ended).to.equal(undefined)
   })
 })
