@@ -127,7 +127,12 @@ async function removeDead(path: string): Promise<void> {
   if (await answers(path)) throw locked(path)
   // What is taken away must be what did not answer, not the socket of a server that has just started.
   const aside = `${path}.${process.pid}`
-  renameSync(path, aside)
+  try {
+    renameSync(path, aside)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return
+    throw error
+  }
   if (identify(lstatSync(aside, { bigint: true })) === identify(found)) unlinkSync(aside)
   else renameSync(aside, path)
 }

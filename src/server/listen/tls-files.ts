@@ -47,6 +47,8 @@ export async function loadTls({ cert, key, ca }: TlsFiles): Promise<LoadedTls> {
 function check(options: TlsOptions, path: string, files: TlsFiles): Date {
   try {
     createSecureContext(options)
+    // A file of authorities without any would be taken, and let in nobody.
+    if (options.ca !== undefined) new X509Certificate(options.ca as string)
     return new Date(new X509Certificate(options.cert as string).validTo)
   } catch (error) {
     const names = [files.cert, files.key, files.ca].filter((name) => name !== undefined).join(', ')
