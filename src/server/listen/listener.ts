@@ -28,8 +28,8 @@ const ERRORS: Record<string, readonly [ErrorCode, string]> = {
 export type ListenTarget = Address | { readonly kind: 'fd'; readonly fd: number }
 
 export interface ListenerOptions {
-  /** Takes each connection; with TLS, after the handshake. */
-  readonly accept: (socket: Socket) => void
+  /** Takes each connection, with TLS after the handshake, and the address it was made to. */
+  readonly accept: (socket: Socket, address: Address) => void
   /** Told of each connection whose TLS handshake failed. */
   readonly refused: (peer: string, error: Error) => void
   /** For TCP. */
@@ -61,13 +61,15 @@ export class Listener {
   static async open(target: ListenTarget, options: ListenerOptions): Promise<Listener> {
     const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS })
     if (target.kind === 'unix' && !target.path.startsWith('@')) {
-      server.on('connection', options.accept)
+      server.on('connection', (socket) => options.accept(socket, target))
       return new Listener(target, server, undefined, await SocketFile.listen(server, target.path, options.access))
     }
     await listen(server, target)
     const address = addressOf(server, target, options.tls !== undefined)
-    const gate = address.kind === 'tcp' && options.tls !== undefined ? new TlsGate(options.tls, options) : undefined
-    server.on('connection', gate === undefined ? options.accept : (socket) => gate.admit(socket))
+    const accept = (socket: Socket): void => options.accept(socket, address)
+    const { tls } = options
+    const gate = address.kind === 'tcp' && tls !== undefined ? new TlsGate(tls, accept, options) : undefined
+    server.on('connection', gate === undefined ? accept : (socket) => gate.admit(socket))
     return new Listener(address, server, gate, undefined)
   }
 
@@ -97,7 +99,7 @@ class TlsGate {
   /** By their two ends, the oldest first. */
   readonly #handshaking = new Map<string, Socket>()
 
-  constructor(tls: LoadedTls, { accept, refused, handshakeTimeoutMs }: ListenerOptions) {
+  constructor(tls: LoadedTls, accept: (socket: Socket) => void, { refused, handshakeTimeoutMs }: ListenerOptions) {
     this.#server = createTlsServer({ ...tls.options, handshakeTimeout: handshakeTimeoutMs })
     this.#server.on('secureConnection', (socket) => {
       this.#handshaking.delete(endsOf(socket))
