@@ -96,13 +96,6 @@ export function recordReferences(data: Uint8Array): Oid[] {
   return oids
 }
 
-/** How many references a record has. */
-export function recordReferenceCount(data: Uint8Array): number {
-  const cursor = new Cursor(data)
-  for (let classes = cursor.count(1); classes > 0; classes--) cursor.skip(cursor.varint())
-  return cursor.count(2)
-}
-
 /** Name of the class of the object in a record. */
 export function recordClassName(data: Uint8Array): string {
   return readClasses(new Cursor(data))[0] as string

@@ -116,7 +116,6 @@ export class ClientStorage implements Storage {
           session.begin(welcome)
           handle.connection = connection
           records.restart()
-          readAhead.clear()
         },
         changed: (notice) => records.changed(notice),
       },

@@ -46,35 +46,19 @@ export class ClientSnapshot implements Snapshot {
   load(oid: Oid): StoredRecord | undefined {
     this.#checkReadable()
     this.#handle.loads++
-    const record = this.#handle.records.find(oid, this.tid) ?? this.#fetch(oid)
-    if (record !== undefined) this.#handle.readAhead.given(record)
-    return record
+    return this.#handle.records.find(oid, this.tid) ?? this.#fetch(oid)
   }
 
-  /** Asks the server, together with what will probably be wanted next. */
+  /** Asks the server, which sends along what will probably be wanted next. */
   #fetch(oid: Oid): StoredRecord | undefined {
     this.#checkConnected()
-    const { exchange, records, readAhead } = this.#handle
+    const { exchange, readAhead } = this.#handle
     readAhead.missed()
-    const aheadRecords = readAhead.records
-    const siblings = readAhead.siblings(oid, (member) => records.has(member, this.tid))
+    const { records: aheadRecords, bytes: aheadBytes } = readAhead
     let found: StoredRecord | undefined
-    const load = { type: 'load', snapshot: this.#id, oid, aheadRecords, aheadBytes: readAhead.bytes } as const
-    const requests = [
-      {
-        request: load,
-        part: (part: Part) => {
-          found = this.#keep(part, oid).find((record) => record.oid === oid) ?? found
-        },
-      },
-      {
-        request: { type: 'loadMany', snapshot: this.#id, oids: siblings } as const,
-        part: (part: Part) => {
-          this.#keep(part, oid)
-        },
-      },
-    ]
-    exchange.streamNow(siblings.length === 0 ? requests.slice(0, 1) : requests)
+    exchange.askNow<'done'>({ type: 'load', snapshot: this.#id, oid, aheadRecords, aheadBytes }, (part) => {
+      found = this.#keep(part, oid).find((record) => record.oid === oid) ?? found
+    })
     return found
   }
 
@@ -149,9 +133,11 @@ export class ClientSnapshot implements Snapshot {
     this.#checkConnected()
     let at = 0
     const wanted = positions.map((position) => oids[position] as Oid)
-    await this.#handle.exchange.ask<'done'>({ type: 'loadMany', snapshot: this.#id, oids: wanted }, (part) => {
+    const request = { type: 'loadMany', snapshot: this.#id, oids: wanted } as const
+    // Parts are consumed as they come.
+    for await (const part of streamParts(this.#handle.exchange, request, () => this.#checkReadable())) {
       for (const record of recordsOf(part)) loaded[positions[at++] as number] = record
-    })
+    }
     if (at !== positions.length) {
       throw new PerdureError('PERDURE_PROTOCOL', `The server answered with ${at} records for ${positions.length} oids.`)
     }
