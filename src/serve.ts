@@ -40,6 +40,7 @@ export async function serve(location?: string | Storage, options: ServeOptions =
     const credentials = settings.users === undefined ? undefined : await CredentialsFile.load(settings.users)
     const tls = settings.tls === undefined ? undefined : await loadTls(settings.tls)
     if (tls !== undefined) warnOfExpiry(tls, log)
+    const targets = listenTargets(settings)
     const storage = await openStorage(location, options)
     const ownsStorage = storage !== location
     if (ownsStorage) undo.unshift(() => storage.close())
@@ -47,6 +48,7 @@ export async function serve(location?: string | Storage, options: ServeOptions =
     let server: RunningServer | undefined
     const core = new StorageServer({
       storage,
+      databaseId: storage instanceof FileStorage ? storage.databaseId : '',
       authenticator: credentials === undefined ? anonymous(settings.anonymous) : new PasswordAuthenticator(credentials),
       limits: settings.limits,
       maxConnections: settings.maxConnections,
@@ -59,7 +61,7 @@ export async function serve(location?: string | Storage, options: ServeOptions =
       },
     })
     undo.unshift(() => core.stop())
-    const listeners = await openListeners({ core, settings, options, tls, log }, undo)
+    const listeners = await openListeners(targets, { core, settings, options, tls, log }, undo)
     const { signals } = settings
     server = new RunningServer({ storage, ownsStorage, core, listeners, log, signals, credentials, tls: settings.tls })
     if (stopEarly) server.stopSoon('a client')
@@ -83,18 +85,21 @@ interface Surroundings {
   readonly log: ServeLog
 }
 
+function listenTargets({ socketActivation, addresses }: ServeSettings): ListenTarget[] {
+  const passed = socketActivation ? activatedSockets() : []
+  const targets: ListenTarget[] = [...passed.map((fd) => ({ kind: 'fd', fd }) as const), ...addresses]
+  if (targets.length > 0) return targets
+  throw new PerdureError(
+    'PERDURE_ARGUMENT',
+    'There is nowhere to listen: no socket was passed by systemd, and no address was given. Start the .socket unit, or give listen.',
+  )
+}
+
 async function openListeners(
+  targets: readonly ListenTarget[],
   { core, settings, options, tls, log }: Surroundings,
   undo: (() => unknown)[],
 ): Promise<Listener[]> {
-  const passed = settings.socketActivation ? activatedSockets() : []
-  const targets: ListenTarget[] = [...passed.map((fd) => ({ kind: 'fd', fd }) as const), ...settings.addresses]
-  if (targets.length === 0) {
-    throw new PerdureError(
-      'PERDURE_ARGUMENT',
-      'No socket was passed by systemd, and no address was given. Start the .socket unit, or give listen.',
-    )
-  }
   const listeners: Listener[] = []
   for (const target of targets) {
     const listener = await Listener.open(target, {
