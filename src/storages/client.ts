@@ -206,6 +206,7 @@ export class ClientStorage implements Storage {
     this.#assertOpen()
     checkRequest(request)
     if (this.readonly && request.writes.length > 0) throw this.#readonlyError()
+    this.#exchange.checkUsable()
     if (this.#exchange.connection === 0) throw notStored(this.location)
     const lost = this.#oids.findLost(request.writes)
     if (lost !== undefined) throw notStored(this.location)

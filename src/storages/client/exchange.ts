@@ -81,6 +81,11 @@ export class Exchange {
     return this.#line.connected(limitMs)
   }
 
+  /** @throws PerdureError why there will be no connection any more */
+  checkUsable(): void {
+    this.#line.checkUsable()
+  }
+
   /** Gives up the connection, and will make no other. */
   giveUp(error: PerdureError): void {
     this.#line.giveUp(error)

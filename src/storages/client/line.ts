@@ -57,9 +57,14 @@ export class Line {
     return this.#condition === 'open' ? this.#connection : 0
   }
 
+  /** @throws PerdureError why there will be no connection any more */
+  checkUsable(): void {
+    if (this.#over !== undefined) throw copyOf(this.#over)
+  }
+
   /** @throws PerdureError why there is no connection */
   checkOpen(): void {
-    if (this.#over !== undefined) throw copyOf(this.#over)
+    this.checkUsable()
     if (this.#condition === 'open') return
     throw this.#problem === undefined ? new Error('Nobody has connected.') : copyOf(this.#problem)
   }
@@ -87,7 +92,7 @@ export class Line {
   }
 
   #connect(limitMs: number): void {
-    if (this.#over !== undefined) throw copyOf(this.#over)
+    this.checkUsable()
     if (this.#condition !== 'none') return
     this.#condition = 'connecting'
     this.#bridge.post({ type: 'connect', connection: ++this.#connection, limitMs })
