@@ -9,7 +9,7 @@ import type { Persistent } from './core/persistent.js'
 import type { Serializer } from './core/serializer.js'
 import type { SharedStorage, Storage } from './core/storage.js'
 import { checkOptions } from './options.js'
-import { findSerializer } from './serializers/registry.js'
+import { checkKnown, loadSerializer } from './serializers/registry.js'
 import { isAddressUrl } from './server/address.js'
 import { CLIENT_OPTIONS, type ClientStorageOptions } from './storages/client/client-options.js'
 import { ClientStorage } from './storages/client.js'
@@ -72,7 +72,7 @@ export async function open<Entries extends object = Record<string, unknown>>(
   try {
     return await Database.start<Root<Entries>>({
       storage,
-      serializer: findSerializerOf(storage),
+      serializer: await loadSerializerOf(storage),
       classes,
       createRoot: () => new PersistentMap() as Persistent,
       connectionOptions: pick(options, CONNECTION_OPTIONS),
@@ -86,7 +86,7 @@ export async function open<Entries extends object = Record<string, unknown>>(
 async function openStorage(location: Location, options: OpenOptions): Promise<Storage> {
   const { serializer } = options
   // Before anything is created: an unknown name must not end up in a file.
-  if (serializer !== undefined) findSerializer(serializer)
+  if (serializer !== undefined) checkKnown(serializer)
   if (location === undefined || (typeof location === 'string' && !isServer(location))) {
     return FileStorage.open(checkPath(location), pick(options, FILE_OPTIONS))
   }
@@ -112,8 +112,8 @@ function isServer(location: Location): location is string {
   return typeof location === 'string' && isAddressUrl(location)
 }
 
-function findSerializerOf({ location, serializer }: Storage): Serializer {
-  if (serializer !== DURUS_SERIALIZER) return findSerializer(serializer)
+async function loadSerializerOf({ location, serializer }: Storage): Promise<Serializer> {
+  if (serializer !== DURUS_SERIALIZER) return loadSerializer(serializer)
   throw new PerdureError(
     'PERDURE_SERIALIZER',
     `${location} is used by Durus programs: its states are Python pickles, which only they can read. Use a Durus client.`,

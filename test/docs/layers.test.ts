@@ -33,9 +33,13 @@ describe('The linter', () => {
     const wrong: string[] = []
     for (const from of FOLDERS) {
       for (const to of FOLDERS) {
-        const name = `src/${from}/import-${to}.ts`
-        write(name, `import { x } from '${from === to ? '.' : `../${to}`}/x.js'\nexport const y = x\n`)
-        if (from !== to && !ALLOWED[from]?.includes(to)) wrong.push(name)
+        for (const place of ['', 'nested/']) {
+          const name = `src/${from}/${place}import-${to}.ts`
+          const up = place === '' ? '' : '../'
+          const path = from === to ? `${up || './'}x.js` : `${up}../${to}/x.js`
+          write(name, `import { x } from '${path}'\nexport const y = x\n`)
+          if (from !== to && !ALLOWED[from]?.includes(to)) wrong.push(name)
+        }
       }
       for (const outside of ['test', 'examples', 'bench']) {
         const name = `src/${from}/import-${outside}.ts`
@@ -43,11 +47,6 @@ describe('The linter', () => {
         wrong.push(name)
       }
       write(`src/${from}/import-node.ts`, `import fs from 'node:fs'\nexport const y = fs\n`)
-    }
-    for (const to of ['core', 'storages']) {
-      const name = `src/server/protocol/import-${to}.ts`
-      write(name, `import { x } from '../../${to}/x.js'\nimport { z } from '../z.js'\nexport const y = x + z\n`)
-      if (to !== 'core') wrong.push(name)
     }
     write('src/open.ts', `import { x } from './core/x.js'\nexport const y = x\n`)
     write('src/options.ts', `export { x } from '../test/x.js'\n`)
