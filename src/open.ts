@@ -6,6 +6,8 @@ import type { ConnectionOptions } from './core/connection-options.js'
 import { Database } from './core/database.js'
 import { PerdureError } from './core/errors.js'
 import type { Persistent } from './core/persistent.js'
+import { PICKLE } from './core/pickle.js'
+import type { Serializer } from './core/serializer.js'
 import type { SharedStorage, Storage } from './core/storage.js'
 import { checkOptions } from './options.js'
 import { checkKnown, loadSerializer } from './serializers/registry.js'
@@ -61,7 +63,7 @@ export async function open<Entries extends object = Record<string, unknown>>(
   try {
     return await Database.start<Root<Entries>>({
       storage,
-      serializer: await loadSerializer(storage.serializer),
+      serializer: await serializerOf(storage),
       classes,
       createRoot: () => new PersistentMap() as Persistent,
       connectionOptions: pick(options, CONNECTION_OPTIONS),
@@ -88,6 +90,15 @@ async function openStorage(location: Location, options: OpenOptions): Promise<St
     )
   }
   return storage
+}
+
+async function serializerOf({ serializer, location }: Storage): Promise<Serializer> {
+  if (serializer !== PICKLE) return loadSerializer(serializer)
+  throw new PerdureError(
+    'PERDURE_SERIALIZER',
+    `${location} holds Python pickles. Serve it to Durus clients with perdure/server, or import it into a new database.`,
+    { details: { path: location, stored: serializer } },
+  )
 }
 
 function checkPath(location: string | undefined): string | undefined {
