@@ -6,9 +6,11 @@ import type { ConnectionOptions } from './core/connection-options.js'
 import { Database } from './core/database.js'
 import { PerdureError } from './core/errors.js'
 import type { Persistent } from './core/persistent.js'
+import { PICKLE } from './core/pickle.js'
+import type { Serializer } from './core/serializer.js'
 import type { SharedStorage, Storage } from './core/storage.js'
 import { checkOptions } from './options.js'
-import { findSerializer } from './serializers/registry.js'
+import { checkKnown, loadSerializer } from './serializers/registry.js'
 import { FileStorage, isFileHandle } from './storages/file.js'
 import { FILE_OPTIONS, type FileStorageOptions } from './storages/file-options.js'
 
@@ -61,7 +63,7 @@ export async function open<Entries extends object = Record<string, unknown>>(
   try {
     return await Database.start<Root<Entries>>({
       storage,
-      serializer: findSerializer(storage.serializer),
+      serializer: await serializerOf(storage),
       classes,
       createRoot: () => new PersistentMap() as Persistent,
       connectionOptions: pick(options, CONNECTION_OPTIONS),
@@ -75,7 +77,7 @@ export async function open<Entries extends object = Record<string, unknown>>(
 async function openStorage(location: Location, options: OpenOptions): Promise<Storage> {
   const { serializer } = options
   // Before anything is created: an unknown name must not end up in a file.
-  if (serializer !== undefined) findSerializer(serializer)
+  if (serializer !== undefined) checkKnown(serializer)
   if (location === undefined || typeof location === 'string') {
     return FileStorage.open(checkPath(location), pick(options, FILE_OPTIONS))
   }
@@ -88,6 +90,15 @@ async function openStorage(location: Location, options: OpenOptions): Promise<St
     )
   }
   return storage
+}
+
+async function serializerOf({ serializer, location }: Storage): Promise<Serializer> {
+  if (serializer !== PICKLE) return loadSerializer(serializer)
+  throw new PerdureError(
+    'PERDURE_SERIALIZER',
+    `${location} holds Python pickles. Serve it to Durus clients with perdure/server, or import it into a new database.`,
+    { details: { path: location, stored: serializer } },
+  )
 }
 
 function checkPath(location: string | undefined): string | undefined {

@@ -1,14 +1,15 @@
 import { crc32 } from 'node:zlib'
 import { CorruptionError, PerdureError } from '../core/errors.js'
 import type { Oid, Tid } from '../core/oid.js'
-import { type DecodedRecord, decodeRecord, recordClassName } from '../core/record.js'
+import { PICKLE } from '../core/pickle.js'
+import { ANY_CLASS, type DecodedRecord, decodeRecord, recordClassName } from '../core/record.js'
 import type { Reference } from '../core/reference.js'
 import type { Serializer } from '../core/serializer.js'
 import type { StoredRecord, VerifyProblem } from '../core/storage.js'
 import { isUnreadable } from '../journal/failing-file.js'
 import { nodeFileSystem } from '../journal/journal-file.js'
 import { JournalView, type SharedJournal } from '../journal/shared-journal.js'
-import { findSerializer, serializerNames } from '../serializers/registry.js'
+import { loadSerializer, serializerNames } from '../serializers/registry.js'
 import { Findings, type VerifyFindings } from './verify-findings.js'
 
 const BLOCK_CACHE_BYTES = 1024 * 1024
@@ -36,21 +37,21 @@ function classNumber(name: string): number {
   return Math.max(2, crc32(name))
 }
 
-/** First pass: every object can be read and decoded. Notes the class of each. */
+/** First pass: every object can be read and decoded, if its state is not a pickle. Notes the class of each. */
 export async function surveyObjects(task: VerifyTask): Promise<VerifyFindings> {
-  const serializer = await loadSerializer(task)
+  const serializer = task.serializer === PICKLE ? undefined : await importSerializer(task)
   const findings = new Findings()
   const numbers = new Uint32Array(task.classes)
   eachObject(task, findings, (record, decoded) => {
     numbers[record.oid] = classNumber(decoded.className)
     findings.count(record, decoded.className)
-    decodeState(serializer, record, decoded, findings)
+    if (serializer !== undefined) decodeState(serializer, record, decoded, findings)
   })
   return findings
 }
 
 /** A broken module is no matter as long as another one registers the serializer. */
-async function loadSerializer({ serializer, modules }: VerifyTask): Promise<Serializer> {
+async function importSerializer({ serializer, modules }: VerifyTask): Promise<Serializer> {
   let failure: PerdureError | undefined
   for (const module of modules) {
     try {
@@ -64,7 +65,7 @@ async function loadSerializer({ serializer, modules }: VerifyTask): Promise<Seri
     }
   }
   if (failure !== undefined && !serializerNames().includes(serializer)) throw failure
-  return findSerializer(serializer)
+  return loadSerializer(serializer)
 }
 
 function decodeState(serializer: Serializer, record: StoredRecord, decoded: DecodedRecord, findings: Findings): void {
@@ -87,7 +88,8 @@ export function checkReferences(task: VerifyTask): VerifyFindings {
     for (const reference of references) {
       const found = numbers[reference.oid] ?? MISSING
       if (found === DAMAGED || found === classNumber(reference.className)) continue
-      const target = `${reference.className} ${reference.oid}`
+      if (found !== MISSING && reference.className === ANY_CLASS) continue
+      const target = `${reference.className || 'object'} ${reference.oid}`
       const problem =
         found === MISSING
           ? { kind: 'dangling-reference' as const, message: `It refers to ${target}, which does not exist.` }
