@@ -12,6 +12,7 @@ import {
   PackSchedule,
 } from './core/pack-schedule.js'
 import type { Persistent } from './core/persistent.js'
+import { PICKLE } from './core/pickle.js'
 import type { Serializer } from './core/serializer.js'
 import type { SharedStorage, Storage } from './core/storage.js'
 import { checkOptions } from './options.js'
@@ -21,9 +22,6 @@ import { CLIENT_OPTIONS, type ClientStorageOptions } from './storages/client/cli
 import { ClientStorage } from './storages/client.js'
 import { FileStorage, isFileHandle } from './storages/file.js'
 import { FILE_OPTIONS, type FileStorageOptions } from './storages/file-options.js'
-
-/** What the server calls the states of Durus programs. */
-const DURUS_SERIALIZER = 'pickle'
 
 /** The object a database starts from: a PersistentMap whose keys and values are typed by `Entries`. */
 export type Root<Entries extends object = Record<string, unknown>> = Omit<
@@ -82,7 +80,7 @@ export async function open<Entries extends object = Record<string, unknown>>(
     return await Database.start<Root<Entries>>({
       storage,
       schedule,
-      serializer: await loadSerializerOf(storage),
+      serializer: await serializerOf(storage),
       classes,
       createRoot: () => new PersistentMap() as Persistent,
       connectionOptions: pick(options, CONNECTION_OPTIONS),
@@ -123,11 +121,11 @@ function isServer(location: Location): location is string {
   return typeof location === 'string' && isAddressUrl(location)
 }
 
-async function loadSerializerOf({ location, serializer }: Storage): Promise<Serializer> {
-  if (serializer !== DURUS_SERIALIZER) return loadSerializer(serializer)
+async function serializerOf({ serializer, location }: Storage): Promise<Serializer> {
+  if (serializer !== PICKLE) return loadSerializer(serializer)
   throw new PerdureError(
     'PERDURE_SERIALIZER',
-    `${location} is used by Durus programs: its states are Python pickles, which only they can read. Use a Durus client.`,
+    `${location} holds Python pickles. Serve it to Durus clients with perdure/server, or import it into a new database.`,
     { details: { path: location, stored: serializer } },
   )
 }

@@ -48,11 +48,6 @@ describe('The linter', () => {
       }
       write(`src/${from}/import-node.ts`, `import fs from 'node:fs'\nexport const y = fs\n`)
     }
-    for (const to of ['core', 'storages']) {
-      const name = `src/server/protocol/import-${to}.ts`
-      write(name, `import { x } from '../../${to}/x.js'\nimport { z } from '../z.js'\nexport const y = x + z\n`)
-      if (to !== 'core') wrong.push(name)
-    }
     write('src/open.ts', `import { x } from './core/x.js'\nexport const y = x\n`)
     write('src/options.ts', `export { x } from '../test/x.js'\n`)
     wrong.push('src/options.ts')
