@@ -57,7 +57,7 @@ export class FileStorage implements Storage {
     this.#backend = backend
     this.location = backend.path
     this.serializer = backend.serializer
-    this.databaseId = Buffer.from(backend.shared.header.databaseId).toString('hex')
+    this.databaseId = Buffer.from(backend.view.header.databaseId).toString('hex')
     this.recovery = backend.recovery
     this.readonly = backend instanceof ReadonlyBackend
     this.capabilities = capabilitiesOf(backend)
