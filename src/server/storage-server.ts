@@ -26,7 +26,10 @@ export interface StorageServerOptions {
   /** Who may connect. See `anonymous` for letting everybody in. */
   readonly authenticator: Authenticator
   readonly limits?: Partial<Limits>
-  /** Further clients are turned away. Default 10,000. */
+  /**
+   * When there are more, the oldest connection that has not been let in yet gives way; if there is none, the new client
+   * is turned away. Default 10,000.
+   */
   readonly maxConnections?: number
   /** How long a client has to be let in, in ms. Default 10,000. */
   readonly handshakeTimeoutMs?: number
@@ -56,6 +59,8 @@ export class StorageServer {
   readonly #protocols: ReadonlyMap<number, SessionFactory>
   readonly #options: StorageServerOptions
   readonly #connections = new Set<ClientConnection>()
+  /** Those that have not been let in yet, the oldest first. */
+  readonly #strangers = new Set<ClientConnection>()
   readonly #ticker: NodeJS.Timeout
   #stopping: Promise<void> | undefined
 
@@ -95,7 +100,7 @@ export class StorageServer {
    */
   accept(socket: Socket, context: PeerContext = { peer: addressOf(socket) }): void {
     const { maxConnections = DEFAULT_MAX_CONNECTIONS } = this.#options
-    const isFull = this.#connections.size >= maxConnections
+    const isFull = this.#connections.size >= maxConnections && !this.#giveUpStranger()
     if (isFull || this.#stopping !== undefined) {
       const full = `There are ${maxConnections} connections already, which is the limit.`
       this.#turnAway(socket, context, isFull ? full : 'The server is being stopped.')
@@ -111,9 +116,12 @@ export class StorageServer {
       log: this.#log,
       handshakeTimeoutMs: this.#options.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS,
       requestStop: () => this.#requestStop(),
+      welcomed: (connection: ClientConnection) => this.#strangers.delete(connection),
       forget: (connection: ClientConnection) => this.#forget(connection),
     }
-    this.#connections.add(new ClientConnection(server, this.#statistics.connections, socket, context))
+    const connection = new ClientConnection(server, this.#statistics.connections, socket, context)
+    this.#connections.add(connection)
+    this.#strangers.add(connection)
   }
 
   /**
@@ -147,8 +155,18 @@ export class StorageServer {
     this.#log.write({ event: 'refused', peer, error: new PerdureError('PERDURE_LIMIT', message) })
   }
 
+  /** Makes room: whoever has been a stranger for longest must not keep others out by saying nothing. */
+  #giveUpStranger(): boolean {
+    const [oldest] = this.#strangers
+    if (oldest === undefined) return false
+    this.#strangers.delete(oldest)
+    oldest.giveWay()
+    return true
+  }
+
   #forget(connection: ClientConnection): void {
     this.#connections.delete(connection)
+    this.#strangers.delete(connection)
     this.#statistics.clients--
   }
 
