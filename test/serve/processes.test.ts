@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, linkSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { type AddressInfo, createServer, type ListenOptions, type Server } from 'node:net'
 import { expect } from 'chai'
 import { addUser, changeUser } from '../../src/server.js'
@@ -174,14 +174,16 @@ describe('A server process', () => {
     })
 
     it('takes a Unix socket, and leaves its file to systemd', async () => {
-      const socket = directory.join('socket')
-      const server = await listening({ path: socket })
+      // Node removes the file when this process lets go of the socket, which it must, so that it takes no clients.
+      const [first, socket] = [directory.join('first'), directory.join('socket')]
+      const server = await listening({ path: first })
+      linkSync(first, socket)
       const serving = await activate(server, { socketActivation: true, signals: true })
-      expect(serving.urls).to.deep.equal([`perdure+unix://${socket}`])
-      await ProtocolClient.connect(serving.url)
+      server.close()
+      expect(serving.urls).to.deep.equal([`perdure+unix://${first}`])
+      await ProtocolClient.connect(`perdure+unix://${socket}`)
       expect(await serving.end()).to.equal(0)
       expect(existsSync(socket)).to.equal(true)
-      server.close()
     })
 
     it('refuses a socket that strangers reach without TLS', async () => {
