@@ -8,7 +8,7 @@ import type { StorageServerOptions } from '../../src/server/storage-server.js'
 import { textOf, write } from '../../src/testing/suite-context.js'
 import { CountingStorage } from '../support/counting-storage.js'
 import { failure } from '../support/errors.js'
-import { type ProtocolClient, recordsOf, TestServer } from '../support/protocol-client.js'
+import { type ProtocolClient, recordsOf, TestServer } from '../support/test-server.js'
 
 describe('StorageServer', () => {
   let storage: CountingStorage
