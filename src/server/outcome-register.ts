@@ -131,8 +131,9 @@ export class OutcomeRegister {
   async #search(key: string, base: Tid, upTo: Tid): Promise<Outcome> {
     if (!this.#storage.capabilities.has('history') || upTo - base > this.#searched) return { outcome: 'unknown' }
     try {
-      let expected = base + 1
-      for await (const { tid, token } of this.#storage.transactions({ from: base + 1, to: upTo })) {
+      // From the base itself on: a pack may have taken together what led to the oldest state that it kept.
+      let expected = Math.max(base, 1)
+      for await (const { tid, token } of this.#storage.transactions({ from: expected, to: upTo })) {
         if (token !== undefined && keyOf(token) === key) return { outcome: 'committed', tid }
         if (tid !== expected) return { outcome: 'unknown' }
         expected++

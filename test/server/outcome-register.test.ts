@@ -113,9 +113,11 @@ describe('OutcomeRegister', () => {
     await failure('PERDURE_DISCONNECTED', () => outcomes.commit(token(9), change(9)))
     storage.historyFrom = 3
     expect(await outcomes.outcome(token(8), 1)).to.deep.equal({ outcome: 'unknown' })
-    expect(await outcomes.outcome(token(8), 2)).to.deep.equal({ outcome: 'refused' })
+    expect(await outcomes.outcome(token(8), 2)).to.deep.equal({ outcome: 'unknown' })
+    expect(await outcomes.outcome(token(8), 3)).to.deep.equal({ outcome: 'refused' })
     storage.history.splice(3, 1)
-    expect(await outcomes.outcome(token(7), 2)).to.deep.equal({ outcome: 'unknown' })
+    expect(await outcomes.outcome(token(7), 3)).to.deep.equal({ outcome: 'unknown' })
+    storage.historyFrom = 1
     expect(await register({ searched: 2 }).outcome(token(7), 2)).to.deep.equal({ outcome: 'unknown' })
   })
 

@@ -165,20 +165,27 @@ export function recordsOf(parts: readonly Part[]): (StoredRecord | undefined)[] 
 /** A server on a port of its own. */
 export class TestServer {
   readonly server: StorageServer
+  /** The server's ends of all connections so far. */
+  readonly sockets: readonly Socket[]
   readonly #listener: Server
   readonly #clients: ProtocolClient[] = []
 
-  private constructor(server: StorageServer, listener: Server) {
+  private constructor(server: StorageServer, listener: Server, sockets: readonly Socket[]) {
     this.server = server
+    this.sockets = sockets
     this.#listener = listener
   }
 
   static async start(options: StorageServerOptions): Promise<TestServer> {
     const server = new StorageServer(options)
-    const listener = createServer((socket) => server.accept(socket))
+    const sockets: Socket[] = []
+    const listener = createServer((socket) => {
+      sockets.push(socket)
+      server.accept(socket)
+    })
     listener.listen(0, '127.0.0.1')
     await once(listener, 'listening')
-    return new TestServer(server, listener)
+    return new TestServer(server, listener, sockets)
   }
 
   get port(): number {
