@@ -6,6 +6,7 @@ import type { ConnectionOptions } from './core/connection-options.js'
 import { Database } from './core/database.js'
 import { PerdureError } from './core/errors.js'
 import type { Persistent } from './core/persistent.js'
+import { PICKLE } from './core/pickle.js'
 import type { Serializer } from './core/serializer.js'
 import type { SharedStorage, Storage } from './core/storage.js'
 import { checkOptions } from './options.js'
@@ -15,9 +16,6 @@ import { CLIENT_OPTIONS, type ClientStorageOptions } from './storages/client/cli
 import { ClientStorage } from './storages/client.js'
 import { FileStorage, isFileHandle } from './storages/file.js'
 import { FILE_OPTIONS, type FileStorageOptions } from './storages/file-options.js'
-
-/** What the server calls the states of Durus programs. */
-const DURUS_SERIALIZER = 'pickle'
 
 /** The object a database starts from: a PersistentMap whose keys and values are typed by `Entries`. */
 export type Root<Entries extends object = Record<string, unknown>> = Omit<
@@ -113,10 +111,10 @@ function isServer(location: Location): location is string {
 }
 
 async function loadSerializerOf({ location, serializer }: Storage): Promise<Serializer> {
-  if (serializer !== DURUS_SERIALIZER) return loadSerializer(serializer)
+  if (serializer !== PICKLE) return loadSerializer(serializer)
   throw new PerdureError(
     'PERDURE_SERIALIZER',
-    `${location} is used by Durus programs: its states are Python pickles, which only they can read. Use a Durus client.`,
+    `${location} holds Python pickles. Serve it to Durus clients with perdure/server, or import it into a new database.`,
     { details: { path: location, stored: serializer } },
   )
 }

@@ -10,7 +10,8 @@ import type { ReferenceReader } from './serializer.js'
  *
  *   record     := classes references state
  *   classes    := count:varint { length:varint name:utf8 }      the first one is the object's own class
- *   references := count:varint { class:varint oid:varint }      class is a position in the list of classes
+ *   references := count:varint { class:varint oid:varint }      class is a position in the list of classes; an empty
+ *                                                               name there means that the object may be of any class
  *   state      := the bytes that follow, as the serializer made them
  *
  * A varint is an unsigned LEB128 number (https://en.wikipedia.org/wiki/LEB128) of at most 53 bits.
@@ -18,6 +19,9 @@ import type { ReferenceReader } from './serializer.js'
 
 /** Names of classes are at most this long, in bytes of UTF-8. */
 export const MAX_CLASS_NAME = 255
+
+/** In a reference: the object's class is not known. No object's own class has this name. */
+export const ANY_CLASS = ''
 
 /** Writes the part of a record that stands before the state. */
 export function writeRecordHead(out: ByteWriter, className: string, references: readonly Reference[]): void {

@@ -5,6 +5,7 @@ import type { Storage } from '../core/storage.js'
 import type { Authenticator, PeerContext } from './authentication.js'
 import { ChangeTeller } from './change-teller.js'
 import { ClientConnection } from './client-connection.js'
+import { CommitGate } from './commit-gate.js'
 import { newestTid, OutcomeRegister } from './outcome-register.js'
 import { DEFAULT_LIMITS, type Limits, PREFACE } from './protocol/messages.js'
 import { type ServerLog, SILENT } from './server-log.js'
@@ -73,12 +74,14 @@ export class StorageServer {
       ...(protocols ?? []),
       [PREFACE[0] as number, (transport, host) => new Session(transport, host)],
     ])
+    const gate = new CommitGate()
     this.#services = {
       storage,
       authenticator,
       limits: { ...DEFAULT_LIMITS, ...limits },
       statistics: this.#statistics,
-      outcomes: new OutcomeRegister(storage),
+      outcomes: new OutcomeRegister(storage, gate),
+      gate,
       changes: new ChangeTeller(storage),
       serverId: this.id,
       databaseId,
