@@ -7,7 +7,7 @@ import { addUser, type RunningServer, type ServeOptions, serve } from '../../src
 import { MemoryStorage } from '../../src/storages/memory.js'
 import { makeAuthority, makeCertificate, writeCertificate } from '../support/certificates.js'
 import { Lines } from '../support/lines.js'
-import { dial, type LoginOptions, ProtocolClient } from '../support/protocol-client.js'
+import { dial, type LoginOptions, ProtocolClient } from '../support/login-client.js'
 import { TemporaryDirectory } from '../support/temporary-directory.js'
 
 const COUNT = 300

@@ -5,8 +5,8 @@ import { addUser, type LogLevel, type RunningServer, serve } from '../../src/ser
 import { MemoryStorage } from '../../src/storages/memory.js'
 import { failure } from '../support/errors.js'
 import { Lines, type LogEntry } from '../support/lines.js'
+import { dial, ProtocolClient } from '../support/login-client.js'
 import { numberRecord } from '../support/number-record.js'
-import { dial, ProtocolClient } from '../support/protocol-client.js'
 import { TemporaryDirectory } from '../support/temporary-directory.js'
 
 const ADA = { user: 'ada', password: 'a secret pencil' }

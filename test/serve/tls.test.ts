@@ -7,7 +7,7 @@ import { MemoryStorage } from '../../src/storages/memory.js'
 import { type Certificate, makeAuthority, makeCertificate, writeCertificate } from '../support/certificates.js'
 import { failure } from '../support/errors.js'
 import { Lines } from '../support/lines.js'
-import { dial, ProtocolClient } from '../support/protocol-client.js'
+import { dial, ProtocolClient } from '../support/login-client.js'
 import { TemporaryDirectory } from '../support/temporary-directory.js'
 
 describe('A server with TLS', () => {
