@@ -165,6 +165,50 @@ describe('Session', () => {
     expect(other.isWelcome).to.equal(false)
   })
 
+  it('closes when a request has the id of another one under way', async () => {
+    const bench = await new SessionBench(storage).letIn()
+    storage.onPack = () => new Promise(() => {})
+    bench.send(7, { type: 'pack', keepOld: false })
+    bench.send(7, { type: 'ping' })
+    await turn()
+    expect(bench.errors[0]).to.include({ code: 'PERDURE_PROTOCOL' })
+  })
+
+  it('gives up a snapshot that is ready only when its client is gone', async () => {
+    const bench = await new SessionBench(storage).letIn()
+    bench.send(1, { type: 'snapshot', at: { tid: 0 } })
+    bench.session.ended()
+    expect(storage.openSnapshots).to.equal(0)
+    for (let i = 0; i < 3; i++) await turn()
+  })
+
+  it('takes the messages of an exchange one after the other', async () => {
+    const steps: string[] = []
+    const slow: Authenticator = {
+      ...password(''),
+      begin: () => ({
+        step: async (data) => {
+          const text = Buffer.from(data).toString()
+          steps.push(`${text} begins`)
+          await turn()
+          steps.push(`${text} ends`)
+          return text === 'b' ? { user: 'ada', role: 'reader' } : { challenge: Buffer.alloc(0) }
+        },
+      }),
+    }
+    const bench = await new SessionBench(storage, slow).letIn()
+    const messages = ['a', 'b'].map((text) => ({
+      type: 'authenticate' as const,
+      mechanism: 'WORD',
+      data: Buffer.from(text),
+    }))
+    bench.session.receive(Buffer.concat(messages.map((message, i) => encodeClientMessage(i + 2, message))))
+    for (let i = 0; i < 5; i++) await turn()
+    expect(steps).to.deep.equal(['a begins', 'a ends', 'b begins', 'b ends'])
+    expect(bench.isWelcome).to.equal(true)
+    bench.session.ended()
+  })
+
   it('lets in who passes the exchange, under the name found out', async () => {
     const bench = new SessionBench(storage, password('sesame'))
     await bench.letIn()
