@@ -41,14 +41,16 @@ export function durusTransaction(objects: readonly DurusObject[]): Buffer {
 /** A client of protocol 1 for tests, which can also send what no client should. */
 export class DurusClient {
   readonly socket: Socket
-  #received = Buffer.alloc(0)
+  #chunks: Buffer[] = []
+  #length = 0
   #wake = () => {}
   #ended = false
 
   private constructor(socket: Socket) {
     this.socket = socket
     socket.on('data', (bytes) => {
-      this.#received = Buffer.concat([this.#received, bytes])
+      this.#chunks.push(bytes)
+      this.#length += bytes.length
       this.#wake()
     })
     socket.on('error', () => {})
@@ -76,15 +78,16 @@ export class DurusClient {
   }
 
   async read(count: number): Promise<Buffer> {
-    while (this.#received.length < count) {
-      if (this.#ended) throw new Error(`The server has closed the connection after ${this.#received.length} bytes.`)
+    while (this.#length < count) {
+      if (this.#ended) throw new Error(`The server has closed the connection after ${this.#length} bytes.`)
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
     }
-    const bytes = this.#received.subarray(0, count)
-    this.#received = this.#received.subarray(count)
-    return bytes
+    const received = Buffer.concat(this.#chunks)
+    this.#chunks = [received.subarray(count)]
+    this.#length -= count
+    return received.subarray(0, count)
   }
 
   /** What the server still sends until it closes the connection. */
@@ -94,7 +97,7 @@ export class DurusClient {
         this.#wake = resolve
       })
     }
-    return this.#received
+    return Buffer.concat(this.#chunks)
   }
 
   async newOid(): Promise<number> {
