@@ -1,6 +1,7 @@
 import { PerdureError } from '../core/errors.js'
 import type { Tid } from '../core/oid.js'
 import type { CommitRequest, CommitResult, Storage } from '../core/storage.js'
+import type { CommitGate } from './commit-gate.js'
 
 /** What became of a commit. */
 export type Outcome =
@@ -35,6 +36,7 @@ const SURELY_REFUSED: ReadonlySet<unknown> = new Set([
  */
 export class OutcomeRegister {
   readonly #storage: Storage
+  readonly #gate: CommitGate
   readonly #remembered: number
   readonly #searched: number
   readonly #underWay = new Map<string, Promise<unknown>>()
@@ -50,8 +52,10 @@ export class OutcomeRegister {
   #doubtfulForgotten = false
   #searching: Promise<unknown> = Promise.resolve()
 
-  constructor(storage: Storage, { remembered = 65_536, searched = 100_000 }: OutcomeLimits = {}) {
+  /** @param gate which all commits pass */
+  constructor(storage: Storage, gate: CommitGate, { remembered = 65_536, searched = 100_000 }: OutcomeLimits = {}) {
     this.#storage = storage
+    this.#gate = gate
     this.#remembered = remembered
     this.#searched = searched
     this.#completeSince = newestTid(storage)
@@ -72,8 +76,8 @@ export class OutcomeRegister {
         'A commit with this token has been made. Each needs a token of its own.',
       )
     }
-    const commit = this.#storage.commit({ ...request, token })
-    if (request.writes.length === 0) return commit
+    if (request.writes.length === 0) return this.#storage.commit({ ...request, token })
+    const commit = this.#gate.together(() => this.#storage.commit({ ...request, token }))
     const noted = this.#noteResult(key, commit)
     this.#underWay.set(key, noted)
     return noted

@@ -1,68 +1,81 @@
 import { once } from 'node:events'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { PerdureError } from '../../src/core/errors.js'
+import { type AddressInfo, createServer, type Server } from 'node:net'
+import { expect } from 'chai'
 import type { Storage } from '../../src/core/storage.js'
+import { type Authenticator, anonymous } from '../../src/server/authentication.js'
 import { CommitGate } from '../../src/server/commit-gate.js'
-import { type Protocol1Options, Protocol1Service } from '../../src/server/durus/service.js'
+import type { Protocol1Limits } from '../../src/server/durus/limits.js'
+import { PROTOCOL_1_FIRST_BYTE } from '../../src/server/durus/protocol-1.js'
+import { Protocol1Service } from '../../src/server/durus/service.js'
 import { Protocol1Session } from '../../src/server/durus/session.js'
+import type { ServerEvent } from '../../src/server/server-log.js'
+import { StorageServer } from '../../src/server/storage-server.js'
+import { condition } from './condition.js'
 
-export interface LogLine {
-  readonly level: string
-  readonly message: string
+export interface DurusServerOptions {
+  readonly limits?: Partial<Protocol1Limits>
+  readonly authenticator?: Authenticator
+  readonly allowStop?: boolean
+  readonly onStopRequest?: () => void
 }
 
-/** Serves a storage by protocol 1 alone, at a port of 127.0.0.1 or a socket's path. */
+/** A server at a port of 127.0.0.1, or a socket's path, of whose Durus sessions tests see the inside. */
 export class DurusServer {
+  readonly storage: Storage
   readonly gate = new CommitGate()
   readonly service: Protocol1Service
-  readonly log: LogLine[] = []
-  readonly sessions = new Set<Protocol1Session>()
-  readonly #sockets = new Set<Socket>()
-  readonly #server: Server
+  readonly events: ServerEvent[] = []
+  readonly server: StorageServer
+  readonly #listener: Server
 
-  constructor(storage: Storage, options: Partial<Protocol1Options> = {}, refusal?: PerdureError) {
-    const pack = async () => (storage.capabilities.has('pack') ? storage.pack() : undefined)
-    this.service = new Protocol1Service({ storage, gate: this.gate, pack, ...options })
-    this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket, refusal))
+  constructor(storage: Storage, options: DurusServerOptions = {}) {
+    const { limits, authenticator = anonymous('writer'), allowStop = false, onStopRequest = () => {} } = options
+    this.storage = storage
+    this.service = new Protocol1Service({ storage, gate: this.gate, limits })
+    this.server = new StorageServer({
+      storage,
+      authenticator,
+      allowStop,
+      onStopRequest,
+      gate: this.gate,
+      log: { write: (event) => this.events.push(event) },
+      protocols: new Map([
+        [PROTOCOL_1_FIRST_BYTE, (transport, host) => new Protocol1Session(this.service, transport, host)],
+      ]),
+    })
+    this.#listener = createServer((socket) => this.server.accept(socket))
   }
 
   async listen(at: number | string = 0): Promise<void> {
-    if (typeof at === 'string') this.#server.listen(at)
-    else this.#server.listen(at, '127.0.0.1')
-    await once(this.#server, 'listening')
+    if (typeof at === 'string') this.#listener.listen(at)
+    else this.#listener.listen(at, '127.0.0.1')
+    await once(this.#listener, 'listening')
   }
 
   get port(): number {
-    return (this.#server.address() as AddressInfo).port
+    return (this.#listener.address() as AddressInfo).port
   }
 
-  /** Messages of a level. What ends a session is there before its client can know of it. */
-  logged(level: string): string[] {
-    return this.log.filter((line) => line.level === level).map(({ message }) => message)
+  /** Why connections have ended, other than by a client's goodbye. */
+  get blames(): string[] {
+    return this.events.flatMap((event) =>
+      event.event === 'disconnected' && event.error !== undefined ? [event.error.message] : [],
+    )
+  }
+
+  /** Waits until a connection has ended for a reason that matches. */
+  async blamed(message: RegExp): Promise<void> {
+    await condition(() => this.blames.length > 0)
+    expect(this.blames[0]).to.match(message)
+  }
+
+  /** How often something has happened. */
+  count(event: ServerEvent['event']): number {
+    return this.events.filter((each) => each.event === event).length
   }
 
   async close(): Promise<void> {
-    this.#server.close()
-    const ended = [...this.sessions].map((session) => session.ended)
-    for (const session of this.sessions) session.close(new PerdureError('PERDURE_CLOSED', 'The server stops.'))
-    await Promise.all(ended)
-    for (const socket of this.#sockets) socket.destroy()
-  }
-
-  #accept(socket: Socket, refusal: PerdureError | undefined): void {
-    const log = (level: string, message: string) => {
-      this.log.push({ level, message })
-    }
-    const session = new Protocol1Session(this.service, { transport: socket, log, refusal })
-    this.sessions.add(session)
-    this.#sockets.add(socket)
-    socket.on('data', (bytes) => session.receive(bytes))
-    socket.on('drain', () => session.drained())
-    socket.on('error', () => {})
-    socket.on('close', () => {
-      session.disconnected()
-      this.sessions.delete(session)
-      this.#sockets.delete(socket)
-    })
+    this.#listener.close()
+    await this.server.stop()
   }
 }

@@ -13,7 +13,8 @@ const storage =
     ? new MemoryStorage({ serializer: 'pickle' })
     : await FileStorage.open(path, { serializer: 'pickle' })
 const server = new DurusServer(storage, {
-  stop: () => {
+  allowStop: true,
+  onStopRequest: () => {
     void stop()
   },
 })
@@ -24,8 +25,9 @@ async function stop(): Promise<void> {
     const { objects, problems } = await storage.verify()
     console.log(`${objects} objects, problems: ${JSON.stringify(problems)}`)
   }
-  for (const { level, message } of server.log) if (level === 'warn' || level === 'error') console.log(level, message)
-  console.log(server.service.statistics, `gate: ${server.gate.inside} inside, ${server.gate.waiting} waiting`)
+  console.log(server.blames, server.server.figures)
+  console.log(`packs: ${server.count('packed')} done, ${server.count('packFailed')} failed`)
+  console.log(`gate: ${server.gate.inside} inside, ${server.gate.waiting} waiting`)
   await storage.close()
 }
 

@@ -2,10 +2,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { PerdureError } from '../../core/errors.js'
 import { type Oid, ROOT_OID } from '../../core/oid.js'
 import type { CommitResult, RecordWrite } from '../../core/storage.js'
+import type { SessionHost } from '../session-host.js'
 import { oidList, STATUS } from './format.js'
 import type { Input } from './input.js'
 import type { Output } from './output.js'
-import type { Protocol1Log, Protocol1Service } from './service.js'
+import type { Protocol1Service } from './service.js'
 import type { Told } from './told.js'
 import { readTransaction } from './transaction-reader.js'
 
@@ -15,11 +16,13 @@ const LOOKED_UP = 256
 /** The parts of a session that take part in a commit. */
 export interface Committer {
   readonly service: Protocol1Service
+  readonly host: SessionHost
   readonly input: Input
   readonly output: Output
   readonly told: Told
   readonly unused: Set<Oid>
-  readonly log: Protocol1Log
+  /** Whom the transactions are stored under. */
+  readonly user: string
 }
 
 /**
@@ -82,31 +85,35 @@ export class CommitExchange {
     }
   }
 
+  /** Returns false if there was a conflict. */
   async #store(writes: readonly RecordWrite[]): Promise<boolean> {
-    const { service, told, unused, log } = this.#committer
-    const result = await this.#commit(writes)
-    if (result?.tid === undefined) {
-      service.statistics.conflicts++
-      log('debug', 'conflict', { conflicts: result?.conflicts })
+    const { service, host, told, unused, user } = this.#committer
+    const { statistics } = host.services
+    const startedAt = performance.now()
+    const { tid, conflicts } = await this.#commit(writes)
+    const durationMs = performance.now() - startedAt
+    statistics.commitLatency.record(durationMs)
+    if (tid === undefined) {
+      statistics.conflicts++
+      host.log({ event: 'conflict', user, conflicts: conflicts.length })
       return false
     }
-    told.committed(result.tid)
+    told.committed(tid)
     for (const { oid } of writes) unused.delete(oid)
     if (service.rootExists()) service.rootClaim.settle()
-    service.statistics.commits++
-    log('debug', 'commit', { tid: result.tid, objects: writes.length })
+    statistics.commits++
+    host.log({ event: 'committed', user, tid, records: writes.length, durationMs })
     return true
   }
 
   /** A reference to an object that a pack has removed is answered as a conflict: the client then drops what it has. */
-  async #commit(writes: readonly RecordWrite[]): Promise<CommitResult | undefined> {
-    const { service, told, log } = this.#committer
+  async #commit(writes: readonly RecordWrite[]): Promise<CommitResult> {
+    const { service, told, user } = this.#committer
     try {
-      return await service.storage.commit({ base: told.tid, reads: [], writes })
+      return await service.storage.commit({ base: told.tid, reads: [], writes, user })
     } catch (error) {
       if (!(error instanceof PerdureError) || error.code !== 'PERDURE_OBJECT_MISSING') throw error
-      log('warn', `a commit was refused: ${error.message}`, { error })
-      return undefined
+      return { conflicts: [] }
     }
   }
 }

@@ -1,10 +1,5 @@
 import { PerdureError } from '../../core/errors.js'
-
-/** Where the bytes come from, and can be told to wait. */
-export interface InputFlow {
-  pause(): void
-  resume(): void
-}
+import type { Transport } from '../transport.js'
 
 /** Bytes that nobody has asked for yet, before the peer is made to wait. */
 const HIGH_WATER_BYTES = 64 * 1024
@@ -24,7 +19,7 @@ interface Wanted {
  * has only been announced. One reader at a time.
  */
 export class Input {
-  readonly #flow: InputFlow
+  readonly #transport: Pick<Transport, 'pause' | 'resume'>
   readonly #silenceMs: number
   #chunks: Buffer[] = []
   #available = 0
@@ -38,8 +33,8 @@ export class Input {
   #end: { readonly error: unknown } | undefined
 
   /** @param silenceMs how long a peer may be silent in the middle of a request */
-  constructor(flow: InputFlow, silenceMs: number) {
-    this.#flow = flow
+  constructor(transport: Pick<Transport, 'pause' | 'resume'>, silenceMs: number) {
+    this.#transport = transport
     this.#silenceMs = silenceMs
   }
 
@@ -53,7 +48,7 @@ export class Input {
     this.#give()
     if (this.#wanted !== undefined || this.#available < HIGH_WATER_BYTES || this.#paused) return
     this.#paused = true
-    this.#flow.pause()
+    this.#transport.pause()
   }
 
   /** Ends it: what has not been read is dropped, and reading throws `error`. Only the first call counts. */
@@ -102,7 +97,7 @@ export class Input {
       this.#wanted = { count, resolve, reject }
       if (!this.#paused) return
       this.#paused = false
-      this.#flow.resume()
+      this.#transport.resume()
     })
   }
 

@@ -1,32 +1,39 @@
 import { PerdureError } from '../../core/errors.js'
+import type { Transport } from '../transport.js'
 
-/** Where the bytes go. */
-export interface OutputFlow {
-  /** Returns false if the peer is behind; {@link Output.drained} is to be called when it has caught up. */
-  write(bytes: Uint8Array): boolean
-}
+/** While this much waits to be sent, nothing is added. More than any socket holds without saying when it is drained. */
+const HIGH_WATER_BYTES = 128 * 1024
+
+/** A long answer is sent in pieces of this size, so that it can be seen whether the peer takes any of it. */
+const PIECE_BYTES = 256 * 1024
 
 /** Sends bytes no faster than the peer takes them. One sender at a time. */
 export class Output {
-  readonly #flow: OutputFlow
+  readonly #transport: Transport
   readonly #stallMs: number
   #waiting: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined
   #end: { readonly error: unknown } | undefined
 
-  /** @param stallMs how long a peer may take nothing */
-  constructor(flow: OutputFlow, stallMs: number) {
-    this.#flow = flow
+  /** @param stallMs how long a peer may take none of what it was sent */
+  constructor(transport: Transport, stallMs: number) {
+    this.#transport = transport
     this.#stallMs = stallMs
   }
 
   /**
    * Sends bytes, and waits until the peer has taken most of what was sent.
    *
-   * @throws PerdureError `PERDURE_TIMEOUT` if it takes nothing for too long
+   * @throws PerdureError `PERDURE_TIMEOUT` if it does not for too long
    */
-  async send(bytes: Uint8Array): Promise<void> {
-    if (this.#end !== undefined) throw this.#end.error
-    if (this.#flow.write(bytes)) return
+  async send(bytes: Buffer): Promise<void> {
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+      if (this.#end !== undefined) throw this.#end.error
+      this.#transport.write([bytes.subarray(at, at + PIECE_BYTES)])
+      if (this.#transport.queuedBytes >= HIGH_WATER_BYTES) await this.#drain()
+    }
+  }
+
+  async #drain(): Promise<void> {
     const message = `The client has not taken its answer for ${this.#stallMs} ms.`
     const error = new PerdureError('PERDURE_TIMEOUT', message, { details: { timeoutMs: this.#stallMs } })
     const timer = setTimeout(() => this.end(error), this.#stallMs)
@@ -39,6 +46,7 @@ export class Output {
     }
   }
 
+  /** All that was written has been sent. */
   drained(): void {
     this.#waiting?.resolve()
     this.#waiting = undefined

@@ -1,30 +1,16 @@
-import { PerdureError } from '../../core/errors.js'
+import type { PerdureError } from '../../core/errors.js'
 import { type Oid, ROOT_OID } from '../../core/oid.js'
-import { PICKLE } from '../../core/pickle.js'
 import type { Snapshot, Storage } from '../../core/storage.js'
 import type { CommitGate } from '../commit-gate.js'
+import type { SessionHost } from '../session-host.js'
 import { DEFAULT_PROTOCOL_1_LIMITS, type Protocol1Limits } from './limits.js'
 import { RootClaim } from './root-claim.js'
-
-export type Protocol1Log = (level: 'debug' | 'info' | 'warn' | 'error', message: string, details?: object) => void
 
 export interface Protocol1Options {
   readonly storage: Storage
   /** The one that all commits of the server pass. */
   readonly gate: CommitGate
-  /** Packs the storage: called for `P`, never twice at a time. */
-  readonly pack: () => Promise<unknown>
-  /** Ends the server, for `Q`. Without it the client that asks is disconnected. */
-  readonly stop?: (() => void) | undefined
   readonly limits?: Partial<Protocol1Limits> | undefined
-}
-
-/** What happened since the server was started. */
-export interface Protocol1Statistics {
-  /** Records asked for. */
-  loads: number
-  commits: number
-  conflicts: number
 }
 
 /** What all clients of protocol 1 have in common. */
@@ -32,30 +18,14 @@ export class Protocol1Service {
   readonly storage: Storage
   readonly gate: CommitGate
   readonly limits: Protocol1Limits
-  readonly stop: (() => void) | undefined
   readonly rootClaim = new RootClaim()
-  readonly statistics: Protocol1Statistics = { loads: 0, commits: 0, conflicts: 0 }
-  readonly #pack: () => Promise<unknown>
-  #packing = false
+  #isPacking = false
   #rootExists = false
 
-  constructor({ storage, gate, pack, stop, limits }: Protocol1Options) {
+  constructor({ storage, gate, limits }: Protocol1Options) {
     this.storage = storage
     this.gate = gate
-    this.stop = stop
     this.limits = { ...DEFAULT_PROTOCOL_1_LIMITS, ...limits }
-    this.#pack = pack
-  }
-
-  /** Why no client of protocol 1 can be served. */
-  refusal(): PerdureError | undefined {
-    const { serializer, location } = this.storage
-    if (serializer === PICKLE) return undefined
-    return new PerdureError(
-      'PERDURE_SERIALIZER',
-      `A Durus client cannot use ${location}: its serializer is ${serializer}, and Durus clients need one created with ${PICKLE}.`,
-      { details: { path: location, stored: serializer, asked: PICKLE } },
-    )
   }
 
   /** Calls `use` with the newest state. */
@@ -88,24 +58,19 @@ export class Protocol1Service {
     return oids
   }
 
-  /** Begins to pack, unless that is being done, and does not wait for the end. */
-  pack(log: Protocol1Log): void {
-    if (this.#packing) {
-      log('info', 'a client has asked for a pack while one was under way')
-      return
-    }
-    log('info', 'a client has asked for a pack')
-    void this.#runPack(log)
-  }
-
-  async #runPack(log: Protocol1Log): Promise<void> {
-    this.#packing = true
+  /** Packs the storage, unless that is being done for another client. What goes wrong is for the log alone. */
+  async pack(host: SessionHost, user: string): Promise<void> {
+    if (this.#isPacking) return
+    this.#isPacking = true
+    const startedAt = performance.now()
     try {
-      await this.#pack()
+      const result = await this.storage.pack()
+      host.log({ event: 'packed', user, result, durationMs: performance.now() - startedAt })
     } catch (error) {
-      log('warn', 'the pack that a client has asked for was not done', { error })
+      const durationMs = performance.now() - startedAt
+      host.log({ event: 'packFailed', user, error: error as PerdureError, durationMs })
     } finally {
-      this.#packing = false
+      this.#isPacking = false
     }
   }
 }

@@ -1,129 +1,155 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { PerdureError } from '../../core/errors.js'
 import { type Oid, ROOT_OID } from '../../core/oid.js'
+import type { Identity } from '../authentication.js'
+import type { SessionHost } from '../session-host.js'
+import type { ServerSession, Transport } from '../transport.js'
+import { admit } from './admission.js'
 import { CommitExchange } from './commit-exchange.js'
 import { COMMAND, DURUS_PROTOCOL, DurusWriter, oidList, readOid, STATUS } from './format.js'
-import { Input, type InputFlow } from './input.js'
-import { Output, type OutputFlow } from './output.js'
+import { Input } from './input.js'
+import { Output } from './output.js'
 import { Reading } from './reading.js'
-import type { Protocol1Log, Protocol1Service } from './service.js'
+import type { Protocol1Service } from './service.js'
 import { Told } from './told.js'
 
-/** What a session needs of a connection: a `net.Socket` has it. */
-export interface Protocol1Transport extends InputFlow, OutputFlow {
-  /** Sends what has been written, then ends the connection. */
-  end(): void
-  /** Ends the connection at once. */
-  destroy(): void
-}
-
-export interface Protocol1Client {
-  readonly transport: Protocol1Transport
-  /** Why the client may not be served; undefined if it may. */
-  readonly refusal?: PerdureError | undefined
-  readonly log: Protocol1Log
-}
-
-/** An answer to `B` is sent in pieces of about this size, or of so many records. */
+/** An answer to `B` is made in pieces of about this size, or of so many records. */
 const PIECE_BYTES = 64 * 1024
 const PIECE_RECORDS = 512
 
-/**
- * One client of protocol 1. Whoever owns the connection gives it what arrives from the first byte on ({@link receive}),
- * and says when the connection has room again ({@link drained}) and when it is closed ({@link disconnected}).
- */
-export class Protocol1Session {
-  /** Resolves when nothing of the session is left but, perhaps, bytes that the connection is still sending. */
-  readonly ended: Promise<void>
+/** Errors that are no fault of the server. */
+const CLIENT_FAULTS: ReadonlySet<unknown> = new Set([
+  'PERDURE_LIMIT',
+  'PERDURE_PERMISSION',
+  'PERDURE_PROTOCOL',
+  'PERDURE_READONLY',
+  'PERDURE_RECORD_TOO_LARGE',
+  'PERDURE_SERIALIZER',
+  'PERDURE_TIMEOUT',
+])
 
+/** One client that speaks protocol 1. It asks for one thing at a time; what it sends ahead waits. */
+export class Protocol1Session implements ServerSession {
   readonly #service: Protocol1Service
-  readonly #client: Protocol1Client
+  readonly #transport: Transport
+  readonly #host: SessionHost
   readonly #input: Input
   readonly #output: Output
   readonly #told: Told
   /** What the client has been given and has not stored. */
   readonly #unused = new Set<Oid>()
+  /** Aborted when the connection is over, or is to be. */
   readonly #gone = new AbortController()
-  #lingering: NodeJS.Timeout | undefined
-  #disconnected = false
+  readonly #running: Promise<void>
 
-  constructor(service: Protocol1Service, client: Protocol1Client) {
+  /** @throws PerdureError `PERDURE_CLOSED` if the storage is closed */
+  constructor(service: Protocol1Service, transport: Transport, host: SessionHost) {
     this.#service = service
-    this.#client = client
-    this.#input = new Input(client.transport, service.limits.silenceMs)
-    this.#output = new Output(client.transport, service.limits.silenceMs)
+    this.#transport = transport
+    this.#host = host
+    this.#input = new Input(transport, service.limits.silenceMs)
+    this.#output = new Output(transport, service.limits.silenceMs)
     this.#told = new Told(service.storage)
-    this.ended = this.#run()
+    this.#running = this.#run()
   }
 
-  /** Takes bytes, which it keeps, from the connection. */
-  receive(bytes: Buffer): void {
-    this.#input.push(bytes)
+  receive(chunk: Buffer): void {
+    this.#input.push(chunk)
   }
 
-  /** The connection takes bytes again, after `write` had returned false. */
   drained(): void {
     this.#output.drained()
   }
 
-  /** The connection is closed. */
-  disconnected(): void {
-    this.#disconnected = true
-    clearTimeout(this.#lingering)
+  ended(): void {
     const error = new PerdureError('PERDURE_DISCONNECTED', 'The client has closed the connection.')
     this.#output.end(error)
-    this.close(error)
+    this.#leave(error)
   }
 
-  /** Ends the session after the request that is being answered, or at once if there is none. */
-  close(reason: PerdureError): void {
+  async stop(): Promise<void> {
+    this.#leave(new PerdureError('PERDURE_DISCONNECTED', 'The server has been stopped.'))
+    await this.#running
+  }
+
+  /** Durus clients are told of changes when they ask. */
+  tick(): boolean {
+    return false
+  }
+
+  /** Takes no more requests. The one that is being answered is answered, unless it waits for the client or for others. */
+  #leave(reason: PerdureError): void {
     this.#input.end(reason)
     this.#gone.abort(reason)
   }
 
   async #run(): Promise<void> {
-    const { log, transport } = this.#client
-    let orderly = true
     try {
       await this.#serve()
-      log('debug', 'the client has said goodbye')
     } catch (error) {
-      orderly = error === this.#gone.signal.reason
-      const { level, message } = describe(error)
-      log(level, message, { error })
+      if (error !== this.#gone.signal.reason) this.#blame(error as Error)
     }
     this.#service.rootClaim.release(this)
-    const ended = new PerdureError('PERDURE_CLOSED', 'The session has ended.')
-    this.#input.end(ended)
-    this.#output.end(ended)
-    if (this.#disconnected) return
-    if (!orderly) return transport.destroy()
-    this.#lingering = setTimeout(() => transport.destroy(), this.#service.limits.silenceMs)
-    transport.end()
+    this.#leave(new PerdureError('PERDURE_CLOSED', 'The session has ended.'))
+    this.#transport.close()
+  }
+
+  #blame(error: Error): void {
+    const isFault = !(error instanceof PerdureError && CLIENT_FAULTS.has(error.code))
+    if (isFault) this.#host.log({ event: 'requestFailed', request: 'a request of a Durus client', error })
+    this.#host.blame(error)
   }
 
   async #serve(): Promise<void> {
-    const refusal = this.#client.refusal ?? this.#service.refusal()
+    const identity = await this.#greet()
     for (;;) {
       const command = await this.#input.command()
-      if (command === COMMAND.close) return
-      if (refusal !== undefined) return await this.#refuse(refusal)
-      if (command === COMMAND.quit) return this.#quit()
-      await this.#answer(command)
+      switch (command) {
+        case COMMAND.close:
+          return
+        case COMMAND.quit:
+          return this.#quit(identity)
+        case COMMAND.pack:
+          void this.#service.pack(this.#host, identity.user)
+          await this.#output.send(Buffer.of(STATUS.okay))
+          break
+        case COMMAND.commit:
+          await this.#commit(identity)
+          break
+        default:
+          await this.#answer(command)
+      }
     }
   }
 
-  /** A client that has been told another version says that the versions differ, instead of that something is broken. */
-  async #refuse(refusal: PerdureError): Promise<void> {
-    await this.#sendInt4(DURUS_PROTOCOL + 1)
-    this.close(refusal)
-    throw refusal
+  /**
+   * The first request is `V`: the owner of the connection has seen to that. A client that may not be served is told of
+   * another version: then it says that the versions differ, instead of that something is broken.
+   */
+  async #greet(): Promise<Identity> {
+    await this.#input.command()
+    const version = await this.#input.int4()
+    const admitted = admit(this.#service.storage, this.#host.services.authenticator, this.#transport)
+    if (admitted instanceof PerdureError) {
+      await this.#sendInt4(DURUS_PROTOCOL + 1)
+      throw admitted
+    }
+    await this.#agree(version)
+    this.#host.welcomed()
+    this.#host.log({ event: 'welcomed', protocol: 1, ...admitted, agent: 'Durus' })
+    return admitted
+  }
+
+  async #agree(version: number): Promise<void> {
+    await this.#sendInt4(DURUS_PROTOCOL)
+    if (version === DURUS_PROTOCOL) return
+    throw new PerdureError('PERDURE_PROTOCOL', `The client speaks version ${version} of the Durus protocol, not 1.`)
   }
 
   async #answer(command: number): Promise<void> {
     switch (command) {
       case COMMAND.version:
-        return this.#checkVersion()
+        return this.#agree(await this.#input.int4())
       case COMMAND.newOid:
         return this.#giveOids(1)
       case COMMAND.newOids:
@@ -135,23 +161,9 @@ export class Protocol1Session {
       case COMMAND.sync:
         await this.#told.gather()
         return this.#output.send(oidList(this.#told.tell()))
-      case COMMAND.commit:
-        return this.#commit()
-      case COMMAND.pack:
-        this.#service.pack(this.#client.log)
-        return this.#output.send(Buffer.of(STATUS.okay))
       default:
         throw new PerdureError('PERDURE_PROTOCOL', `The client has sent ${command}, which is no command of protocol 1.`)
     }
-  }
-
-  async #checkVersion(): Promise<void> {
-    const version = await this.#input.int4()
-    await this.#sendInt4(DURUS_PROTOCOL)
-    if (version === DURUS_PROTOCOL) return
-    const error = new PerdureError('PERDURE_PROTOCOL', `The client speaks version ${version} of the protocol, not 1.`)
-    this.close(error)
-    throw error
   }
 
   async #giveOids(count: number): Promise<void> {
@@ -170,9 +182,11 @@ export class Protocol1Session {
 
   async #load(): Promise<void> {
     const oid = readOid(await this.#input.read(8), 0)
+    const startedAt = performance.now()
     if (oid === ROOT_OID) await this.#awaitRoot()
     const out = new DurusWriter(512)
     this.#answerLoads(out, [oid], 0)
+    this.#host.services.statistics.loadLatency.record(performance.now() - startedAt)
     await this.#output.send(out.done())
   }
 
@@ -207,61 +221,39 @@ export class Protocol1Session {
     try {
       let at = next
       while (at < oids.length && at - next < PIECE_RECORDS && out.length < PIECE_BYTES) reading.answer(out, oids[at++])
-      this.#service.statistics.loads += at - next
+      this.#host.services.statistics.loads += at - next
       return at
     } finally {
       reading.release()
     }
   }
 
-  async #commit(): Promise<void> {
+  async #commit({ user }: Identity): Promise<void> {
     // What takes long shall not take the others' time.
     await this.#told.gather()
-    await this.#service.gate.alone(() => {
-      const exchange = new CommitExchange({
-        service: this.#service,
-        input: this.#input,
-        output: this.#output,
-        told: this.#told,
-        unused: this.#unused,
-        log: this.#client.log,
-      })
-      return exchange.run()
-    }, this.#gone.signal)
+    const exchange = new CommitExchange({
+      service: this.#service,
+      host: this.#host,
+      input: this.#input,
+      output: this.#output,
+      told: this.#told,
+      unused: this.#unused,
+      user,
+    })
+    await this.#service.gate.alone(() => exchange.run(), this.#gone.signal)
   }
 
-  #quit(): void {
-    const { stop } = this.#service
-    if (stop === undefined) {
+  #quit({ user }: Identity): void {
+    if (!this.#host.services.allowStop) {
       throw new PerdureError('PERDURE_PERMISSION', 'The client has asked the server to stop, which it may not.')
     }
-    this.#client.log('info', 'the client stops the server')
-    stop()
+    this.#host.log({ event: 'stopRequested', user })
+    this.#host.requestStop()
   }
 
   #sendInt4(value: number): Promise<void> {
     const out = new DurusWriter(4)
     out.int4(value)
     return this.#output.send(out.done())
-  }
-}
-
-/** How the log tells of the end of a session. */
-function describe(error: unknown): { level: 'debug' | 'info' | 'warn' | 'error'; message: string } {
-  const message = error instanceof Error ? error.message : String(error)
-  const code = error instanceof PerdureError ? error.code : undefined
-  switch (code) {
-    case 'PERDURE_DISCONNECTED':
-    case 'PERDURE_CLOSED':
-      return { level: 'debug', message }
-    case 'PERDURE_PROTOCOL':
-    case 'PERDURE_TIMEOUT':
-    case 'PERDURE_LIMIT':
-    case 'PERDURE_PERMISSION':
-    case 'PERDURE_SERIALIZER':
-    case 'PERDURE_READONLY':
-      return { level: 'warn', message }
-    default:
-      return { level: 'error', message }
   }
 }

@@ -60,7 +60,7 @@ describe('A recorded conversation of Durus', () => {
       if (from === 'server') compared += bytes.length
     }
     for (const client of clients.values()) expect(await client.rest()).to.have.lengthOf(0)
-    expect(server.logged('warn')).to.deep.equal([])
+    expect(server.blames).to.deep.equal([])
     await server.close()
     return compared
   }
