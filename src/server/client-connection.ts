@@ -76,7 +76,7 @@ export class ClientConnection implements SessionHost {
   /** Lets the session finish what is under way; resolves when the connection is closed. */
   async stop(): Promise<void> {
     if (this.#speaker === undefined) this.#socket.destroy()
-    else await this.#speaker.stop()
+    else await Promise.race([this.#speaker.stop(), this.#closed])
     await this.#closed
   }
 

@@ -52,7 +52,7 @@ export class OutcomeRegister {
   #doubtfulForgotten = false
   #searching: Promise<unknown> = Promise.resolve()
 
-  /** @param gate which all commits pass */
+  /** @param gate that all commits of the server pass */
   constructor(storage: Storage, gate: CommitGate, { remembered = 65_536, searched = 100_000 }: OutcomeLimits = {}) {
     this.#storage = storage
     this.#gate = gate
@@ -76,8 +76,8 @@ export class OutcomeRegister {
         'A commit with this token has been made. Each needs a token of its own.',
       )
     }
-    if (request.writes.length === 0) return this.#storage.commit({ ...request, token })
     const commit = this.#gate.together(() => this.#storage.commit({ ...request, token }))
+    if (request.writes.length === 0) return commit
     const noted = this.#noteResult(key, commit)
     this.#underWay.set(key, noted)
     return noted

@@ -51,7 +51,7 @@ export async function streamMany(
       bytes += size
     }
     if (records.length === 0) return undefined
-    sent += records.length
+    sent += records.reduce((count, record) => (record === undefined ? count : count + 1), 0)
     slice = Math.min(MOST_IN_SLICE, Math.max(1, Math.floor((records.length * PART_BYTES) / bytes)))
     return encodeServerMessage(request, { type: 'recordsPart', records })
   }

@@ -1,6 +1,7 @@
 import type { Storage } from '../core/storage.js'
 import type { Authenticator } from './authentication.js'
 import type { ChangeTeller } from './change-teller.js'
+import type { CommitGate } from './commit-gate.js'
 import type { OutcomeRegister } from './outcome-register.js'
 import type { Limits } from './protocol/messages.js'
 import type { ServerEvent, SessionFields } from './server-log.js'
@@ -15,6 +16,8 @@ export interface SharedServices {
   readonly statistics: ServerStatistics
   readonly outcomes: OutcomeRegister
   readonly changes: ChangeTeller
+  /** All commits pass it, those of protocol 2 through {@link outcomes}. */
+  readonly gate: CommitGate
   readonly serverId: string
   readonly databaseId: string
   /** Whether an admin's client, or a Durus client, may end the server. */

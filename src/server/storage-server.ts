@@ -83,6 +83,7 @@ export class StorageServer {
       limits: { ...DEFAULT_LIMITS, ...limits },
       statistics: this.#statistics,
       outcomes: new OutcomeRegister(storage, gate),
+      gate,
       changes: new ChangeTeller(storage),
       serverId: this.id,
       databaseId,
