@@ -7,7 +7,8 @@ import { ChangeTeller } from './change-teller.js'
 import { ClientConnection } from './client-connection.js'
 import { CommitGate } from './commit-gate.js'
 import type { Protocol1Limits } from './durus/limits.js'
-import { PROTOCOL_1_FIRST_BYTE, protocol1 } from './durus/protocol-1.js'
+import { protocol1 } from './durus/protocol-1.js'
+import { Protocol1Service } from './durus/service.js'
 import { newestTid, OutcomeRegister } from './outcome-register.js'
 import { DEFAULT_LIMITS, type Limits, PREFACE } from './protocol/messages.js'
 import { type ServerLog, SILENT } from './server-log.js'
@@ -73,7 +74,7 @@ export class StorageServer {
     this.#log = log
     const { gate = new CommitGate(), protocol1Limits } = options
     this.#protocols = new Map<number, SessionFactory>([
-      [PROTOCOL_1_FIRST_BYTE, protocol1({ storage, gate, limits: protocol1Limits })],
+      ...protocol1(new Protocol1Service({ storage, gate, limits: protocol1Limits })),
       ...(protocols ?? []),
       [PREFACE[0] as number, (transport, host) => new Session(transport, host)],
     ])

@@ -5,9 +5,8 @@ import type { Storage } from '../../src/core/storage.js'
 import { type Authenticator, anonymous } from '../../src/server/authentication.js'
 import { CommitGate } from '../../src/server/commit-gate.js'
 import type { Protocol1Limits } from '../../src/server/durus/limits.js'
-import { PROTOCOL_1_FIRST_BYTE } from '../../src/server/durus/protocol-1.js'
+import { protocol1 } from '../../src/server/durus/protocol-1.js'
 import { Protocol1Service } from '../../src/server/durus/service.js'
-import { Protocol1Session } from '../../src/server/durus/session.js'
 import type { ServerEvent } from '../../src/server/server-log.js'
 import { StorageServer } from '../../src/server/storage-server.js'
 import { condition } from './condition.js'
@@ -39,9 +38,7 @@ export class DurusServer {
       onStopRequest,
       gate: this.gate,
       log: { write: (event) => this.events.push(event) },
-      protocols: new Map([
-        [PROTOCOL_1_FIRST_BYTE, (transport, host) => new Protocol1Session(this.service, transport, host)],
-      ]),
+      protocols: protocol1(this.service),
     })
     this.#listener = createServer((socket) => this.server.accept(socket))
   }

@@ -1,12 +1,13 @@
 import type { SessionFactory } from '../session-host.js'
-import { type Protocol1Options, Protocol1Service } from './service.js'
+import { COMMAND } from './format.js'
+import type { Protocol1Service } from './service.js'
 import { Protocol1Session } from './session.js'
 
-/** The first byte of a Durus client. */
-export const PROTOCOL_1_FIRST_BYTE = 0x56
-
-/** Makes the sessions of all Durus clients of one server. */
-export function protocol1(options: Protocol1Options): SessionFactory {
-  const service = new Protocol1Service(options)
-  return (transport, host) => new Protocol1Session(service, transport, host)
+/**
+ * Makes the sessions of all Durus clients of one server, by the first byte of their connections: `V`, and `Q` of the
+ * command that stops a server, which says nothing else.
+ */
+export function protocol1(service: Protocol1Service): Map<number, SessionFactory> {
+  const factory: SessionFactory = (transport, host) => new Protocol1Session(service, transport, host)
+  return new Map([COMMAND.version, COMMAND.quit].map((first) => [first, factory]))
 }

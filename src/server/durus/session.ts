@@ -101,49 +101,56 @@ export class Protocol1Session implements ServerSession {
   }
 
   async #serve(): Promise<void> {
-    const identity = await this.#greet()
-    for (;;) {
-      const command = await this.#input.command()
-      switch (command) {
-        case COMMAND.close:
-          return
-        case COMMAND.quit:
-          return this.#quit(identity)
-        case COMMAND.pack:
-          void this.#service.pack(this.#host, identity.user)
-          await this.#output.send(Buffer.of(STATUS.okay))
-          break
-        case COMMAND.commit:
-          await this.#commit(identity)
-          break
-        default:
-          await this.#answer(command)
-      }
-    }
+    const first = await this.#input.command()
+    const admitted = admit(this.#service.storage, this.#host.services.authenticator, this.#transport)
+    if (first === COMMAND.version) await this.#greet(admitted)
+    if (admitted instanceof PerdureError) throw admitted
+    this.#host.welcomed()
+    this.#host.log({ event: 'welcomed', protocol: 1, ...admitted, agent: 'Durus' })
+    if (first === COMMAND.version) await this.#converse(admitted)
+    else await this.#request(first, admitted)
   }
 
   /**
-   * The first request is `V`: the owner of the connection has seen to that. A client that may not be served is told of
-   * another version: then it says that the versions differ, instead of that something is broken.
+   * A client that may not be served is told of another version: then it says that the versions differ, instead of that
+   * something is broken.
    */
-  async #greet(): Promise<Identity> {
-    await this.#input.command()
+  async #greet(admitted: Identity | PerdureError): Promise<void> {
     const version = await this.#input.int4()
-    const admitted = admit(this.#service.storage, this.#host.services.authenticator, this.#transport)
-    if (admitted instanceof PerdureError) {
-      await this.#sendInt4(DURUS_PROTOCOL + 1)
-      throw admitted
-    }
-    await this.#agree(version)
-    this.#host.welcomed()
-    this.#host.log({ event: 'welcomed', protocol: 1, ...admitted, agent: 'Durus' })
-    return admitted
+    if (admitted instanceof PerdureError) await this.#sendInt4(DURUS_PROTOCOL + 1)
+    else await this.#agree(version)
   }
 
   async #agree(version: number): Promise<void> {
     await this.#sendInt4(DURUS_PROTOCOL)
     if (version === DURUS_PROTOCOL) return
     throw new PerdureError('PERDURE_PROTOCOL', `The client speaks version ${version} of the Durus protocol, not 1.`)
+  }
+
+  async #converse(identity: Identity): Promise<void> {
+    let goesOn = true
+    while (goesOn) goesOn = await this.#request(await this.#input.command(), identity)
+  }
+
+  /** Returns false if this was the last request. */
+  async #request(command: number, identity: Identity): Promise<boolean> {
+    switch (command) {
+      case COMMAND.close:
+        return false
+      case COMMAND.quit:
+        this.#quit(identity)
+        return false
+      case COMMAND.pack:
+        void this.#service.pack(this.#host, identity.user)
+        await this.#output.send(Buffer.of(STATUS.okay))
+        return true
+      case COMMAND.commit:
+        await this.#commit(identity)
+        return true
+      default:
+        await this.#answer(command)
+        return true
+    }
   }
 
   async #answer(command: number): Promise<void> {

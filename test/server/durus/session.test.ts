@@ -79,7 +79,11 @@ describe('A session of protocol 1', () => {
     const allowed = await stage.startWithRoot({ allowStop: true, onStopRequest: () => stopped++ })
     allowed.client.send('Q')
     await allowed.client.rest()
-    expect(stopped).to.equal(1)
+    // What Durus's own command sends, without a greeting.
+    const command = await DurusClient.raw(allowed.server.port)
+    command.send('Q')
+    await command.rest()
+    expect(stopped).to.equal(2)
 
     const { server, client } = await stage.startWithRoot()
     client.send('Q')
