@@ -59,6 +59,22 @@ export function encodeUntypedRecord(className: string, oids: readonly Oid[], sta
   return out.buffer.subarray(0, out.length)
 }
 
+/**
+ * The oids a record refers to and its state, a view of `data`, without building anything else.
+ *
+ * @throws PerdureError `PERDURE_DECODE`
+ */
+export function untypedRecord(data: Uint8Array): { readonly oids: readonly Oid[]; readonly state: Uint8Array } {
+  const cursor = new Cursor(data)
+  for (let classes = cursor.count(1); classes > 0; classes--) cursor.skip(cursor.varint())
+  const oids: Oid[] = []
+  for (let count = cursor.count(2); count > 0; count--) {
+    cursor.varint()
+    oids.push(cursor.varint())
+  }
+  return { oids, state: data.subarray(cursor.position) }
+}
+
 /** A record taken apart. Its references stand ready for the serializer that decodes the state. */
 export class DecodedRecord implements ReferenceReader {
   readonly className: string
@@ -105,17 +121,7 @@ export function decodeRecord(data: Uint8Array): DecodedRecord {
 
 /** The oids a record refers to, without building anything else. */
 export function recordReferences(data: Uint8Array): Oid[] {
-  return readReferences(new Cursor(data))
-}
-
-/** The oids a record refers to and its state, a view of `data`. */
-export function untypedRecord(data: Uint8Array): { readonly oids: readonly Oid[]; readonly state: Uint8Array } {
   const cursor = new Cursor(data)
-  const oids = readReferences(cursor)
-  return { oids, state: data.subarray(cursor.position) }
-}
-
-function readReferences(cursor: Cursor): Oid[] {
   for (let classes = cursor.count(1); classes > 0; classes--) cursor.skip(cursor.varint())
   const oids: Oid[] = []
   for (let count = cursor.count(2); count > 0; count--) {
