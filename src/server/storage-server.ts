@@ -6,6 +6,9 @@ import type { Authenticator, PeerContext } from './authentication.js'
 import { ChangeTeller } from './change-teller.js'
 import { ClientConnection } from './client-connection.js'
 import { CommitGate } from './commit-gate.js'
+import type { Protocol1Limits } from './durus/limits.js'
+import { protocol1 } from './durus/protocol-1.js'
+import { Protocol1Service } from './durus/service.js'
 import { newestTid, OutcomeRegister } from './outcome-register.js'
 import { DEFAULT_LIMITS, type Limits, PREFACE } from './protocol/messages.js'
 import { type ServerLog, SILENT } from './server-log.js'
@@ -41,6 +44,10 @@ export interface StorageServerOptions {
   /** The identity of the database, if it is known. */
   readonly databaseId?: string
   readonly log?: ServerLog
+  /** Of Durus clients. */
+  readonly protocol1Limits?: Partial<Protocol1Limits>
+  /** What all commits to the storage pass. Give one if others than clients commit, and let them pass it too. */
+  readonly gate?: CommitGate
   /** Sessions of other protocols, by the first byte of a connection. */
   readonly protocols?: ReadonlyMap<number, SessionFactory>
   /** Called when a client that may do so asks the server to end. Default: the server stops itself. */
@@ -70,11 +77,12 @@ export class StorageServer {
     const { storage, authenticator, limits, allowStop = false, databaseId = '', log = SILENT, protocols } = options
     this.#options = options
     this.#log = log
+    const { gate = new CommitGate(), protocol1Limits } = options
     this.#protocols = new Map<number, SessionFactory>([
+      ...protocol1(new Protocol1Service({ storage, gate, limits: protocol1Limits })),
       ...(protocols ?? []),
       [PREFACE[0] as number, (transport, host) => new Session(transport, host)],
     ])
-    const gate = new CommitGate()
     this.#services = {
       storage,
       authenticator,
