@@ -70,7 +70,7 @@ export async function open<Entries extends object = Record<string, unknown>>(
   try {
     return await Database.start<Root<Entries>>({
       storage,
-      serializer: await loadSerializerOf(storage),
+      serializer: await serializerOf(storage),
       classes,
       createRoot: () => new PersistentMap() as Persistent,
       connectionOptions: pick(options, CONNECTION_OPTIONS),
@@ -110,7 +110,7 @@ function isServer(location: Location): location is string {
   return typeof location === 'string' && isAddressUrl(location)
 }
 
-async function loadSerializerOf({ location, serializer }: Storage): Promise<Serializer> {
+async function serializerOf({ serializer, location }: Storage): Promise<Serializer> {
   if (serializer !== PICKLE) return loadSerializer(serializer)
   throw new PerdureError(
     'PERDURE_SERIALIZER',

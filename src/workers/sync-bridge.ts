@@ -21,11 +21,15 @@ const ALIVE = 1
 const ENDED = 2
 const WORDS = 3
 
-/** A thread that waits looks this often whether the bridge is still there, in ms. */
-const PROBE_MS = 500
+/** How a thread that waits finds out that the bridge hangs. */
+export interface BridgePatience {
+  /** How often it looks whether the bridge is still there, in ms. */
+  readonly probeMs: number
+  /** So many looks in a row without a sign of life, and the bridge counts as dead. They are counted, not timed: a process may be frozen. */
+  readonly probes: number
+}
 
-/** So many looks in a row without a sign of life, and the bridge counts as dead. They are counted, not timed: a process may be frozen. */
-const PATIENCE = 20
+const PATIENCE: BridgePatience = { probeMs: 500, probes: 20 }
 
 /** How long a thread that was asked to end may take, in ms. */
 const END_MS = 2000
@@ -56,11 +60,19 @@ export class SyncBridge<Up, Down> {
   readonly #listener: BridgeListener<Down>
   readonly #location: string
   readonly #exited: Promise<void>
+  readonly #patience: BridgePatience
   #dead: PerdureError | undefined
   #ending = false
 
   /** @param location what the bridge leads to, for messages */
-  constructor(start: BridgeStarter, settings: object, location: string, listener: BridgeListener<Down>) {
+  constructor(
+    start: BridgeStarter,
+    settings: object,
+    location: string,
+    listener: BridgeListener<Down>,
+    patience = PATIENCE,
+  ) {
+    this.#patience = patience
     const { port1, port2 } = new MessageChannel()
     this.#port = port1
     this.#listener = listener
@@ -70,6 +82,7 @@ export class SyncBridge<Up, Down> {
     this.#worker.on('error', (error) => this.#fail(error))
     this.#exited = new Promise((resolve) => {
       this.#worker.on('exit', () => {
+        this.drain()
         this.#fail(undefined)
         resolve()
       })
@@ -102,6 +115,7 @@ export class SyncBridge<Up, Down> {
    * @throws PerdureError `PERDURE_THREAD` if the bridge's thread has ended
    */
   wait(isDone: () => boolean, limitMs: number): boolean {
+    const { probeMs, probes } = this.#patience
     const until = performance.now() + limitMs
     let unanswered = 0
     let answered = Atomics.load(this.#words, ALIVE)
@@ -115,14 +129,14 @@ export class SyncBridge<Up, Down> {
       if (this.#dead !== undefined) throw this.#dead
       const left = until - performance.now()
       if (left <= 0) return false
-      if (Atomics.wait(this.#words, NEWS, news, Math.min(left, PROBE_MS)) !== 'timed-out') continue
+      if (Atomics.wait(this.#words, NEWS, news, Math.min(left, probeMs)) !== 'timed-out') continue
       const alive = Atomics.load(this.#words, ALIVE)
       if (unanswered === 0 || alive !== answered) {
         unanswered = 0
         answered = alive
         this.#port.postMessage(null)
       }
-      if (++unanswered > PATIENCE) this.#fail(new Error('It has given no sign of life.'))
+      if (++unanswered > probes) this.#fail(new Error('It has given no sign of life.'))
     }
   }
 

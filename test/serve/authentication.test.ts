@@ -8,8 +8,8 @@ import { ClientStorage } from '../../src/storages/client.js'
 import { MemoryStorage } from '../../src/storages/memory.js'
 import { type Certificate, makeAuthority, makeCertificate, writeCertificate } from '../support/certificates.js'
 import { failure } from '../support/errors.js'
+import { ProtocolClient } from '../support/login-client.js'
 import { numberRecord } from '../support/number-record.js'
-import { ProtocolClient } from '../support/protocol-client.js'
 import { TemporaryDirectory } from '../support/temporary-directory.js'
 
 const PASSWORDS: Record<Role, string> = { reader: 'reads all day', writer: 'writes all night', admin: 'rules the rest' }

@@ -6,8 +6,8 @@ import { type RunningServer, type ServeOptions, serve } from '../../src/server.j
 import { FileStorage } from '../../src/storages/file.js'
 import { MemoryStorage } from '../../src/storages/memory.js'
 import { failure } from '../support/errors.js'
+import { ProtocolClient } from '../support/login-client.js'
 import { numberRecord } from '../support/number-record.js'
-import { ProtocolClient } from '../support/protocol-client.js'
 import { TemporaryDirectory } from '../support/temporary-directory.js'
 
 const ANY_PORT = { port: 0 }

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { ROOT_OID, type Tid } from '../../src/core/oid.js'
 import { decodeRecord, encodeRecord } from '../../src/core/record.js'
 import { ClientStorage } from '../../src/storages/client.js'
-import { type Direction, type Fate, Proxy } from '../support/proxy.js'
+import { Detour, type Direction, type Fate } from '../support/detour.js'
 import { type RunningServer, Servers } from '../support/servers.js'
 
 /** At least, of a commit of one record of a certain length, and its answer. */
@@ -11,8 +11,8 @@ const FEWEST_BYTES = { up: 40, down: 20 }
 describe('A commit whose connection is cut', () => {
   let servers: Servers
   let server: RunningServer
-  let proxy: Proxy
-  /** Reaches the server by way of the proxy, which is in this thread: nothing synchronous may be asked of it. */
+  let detour: Detour
+  /** Reaches the server by way of the detour, which is in this thread: nothing synchronous may be asked of it. */
   let storage: ClientStorage
   /** Sees what the server has. */
   let witness: ClientStorage
@@ -21,8 +21,8 @@ describe('A commit whose connection is cut', () => {
   before(async () => {
     servers = new Servers()
     server = await servers.serve({ databaseId: 'the same' })
-    proxy = await Proxy.start(server.url)
-    storage = await ClientStorage.connect(proxy.url)
+    detour = await Detour.start(server.url)
+    storage = await ClientStorage.connect(detour.url)
     witness = await ClientStorage.connect(server.url)
     tid = 0
   })
@@ -30,7 +30,7 @@ describe('A commit whose connection is cut', () => {
   after(async () => {
     await storage.close()
     await witness.close()
-    await proxy.close()
+    await detour.close()
     await servers.kill()
   })
 
@@ -70,9 +70,9 @@ describe('A commit whose connection is cut', () => {
   /** How many bytes a commit sends and is answered with. */
   async function measure(): Promise<Record<Direction, number>> {
     await connect()
-    const before = { ...proxy.passed }
+    const before = { ...detour.passed }
     expect(await commitAndCheck('measured')).to.equal('stored')
-    const bytes = { up: proxy.passed.up - before.up, down: proxy.passed.down - before.down }
+    const bytes = { up: detour.passed.up - before.up, down: detour.passed.down - before.down }
     expect(bytes.up).to.be.at.least(FEWEST_BYTES.up)
     expect(bytes.down).to.be.at.least(FEWEST_BYTES.down)
     return bytes
@@ -82,7 +82,7 @@ describe('A commit whose connection is cut', () => {
     const { up } = await measure()
     for (let bytes = 0; bytes <= up; bytes++) {
       await connect()
-      proxy.doom({ direction: 'up', bytes })
+      detour.doom({ direction: 'up', bytes })
       expect(await commitAndCheck(`up ${bytes}`)).to.equal(bytes < up ? 'not stored' : 'stored')
     }
   })
@@ -91,7 +91,7 @@ describe('A commit whose connection is cut', () => {
     const { down } = await measure()
     for (let bytes = 0; bytes <= down; bytes++) {
       await connect()
-      proxy.doom({ direction: 'down', bytes })
+      detour.doom({ direction: 'down', bytes })
       expect(await commitAndCheck(`down ${bytes}`)).to.equal('stored')
     }
   })
@@ -102,10 +102,10 @@ describe('A commit whose connection is cut', () => {
   ] as const) {
     it(`is reported as ${what} even if the question for its outcome is cut too`, async () => {
       await connect()
-      proxy.doom(first)
+      detour.doom(first)
       expect(await commitAndCheck('first')).to.equal(expected)
       // The connection that asked has passed the handshake, the question and its answer.
-      const asked = { ...proxy.passed }
+      const asked = { ...detour.passed }
       for (const direction of ['up', 'down'] as const) {
         for (let bytes = 0; bytes <= asked[direction]; bytes += 3) {
           await cutTwice(first, { direction, bytes }, expected)
@@ -116,9 +116,9 @@ describe('A commit whose connection is cut', () => {
 
   async function cutTwice(first: Fate, second: Fate, expected: string): Promise<void> {
     await connect()
-    proxy.doom(first)
-    proxy.foretell(second)
+    detour.doom(first)
+    detour.foretell(second)
     expect(await commitAndCheck(`${second.direction} ${second.bytes}`)).to.equal(expected)
-    proxy.foretell()
+    detour.foretell()
   }
 })

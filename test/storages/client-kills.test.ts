@@ -10,8 +10,8 @@ import { open } from '../../src/open.js'
 import { parseAddress } from '../../src/server/address.js'
 import type { ClientStorageOptions } from '../../src/storages/client/client-options.js'
 import { ClientStorage } from '../../src/storages/client.js'
+import { Detour } from '../support/detour.js'
 import { failure } from '../support/errors.js'
-import { Proxy } from '../support/proxy.js'
 import { type RunningServer, Servers } from '../support/servers.js'
 import { TemporaryDirectory } from '../support/temporary-directory.js'
 
@@ -54,10 +54,10 @@ describe('A server that is killed', () => {
     return storage
   }
 
-  async function startProxy(): Promise<Proxy> {
-    const proxy = await Proxy.start(server.url)
-    cleanups.push(() => proxy.close())
-    return proxy
+  async function startDetour(): Promise<Detour> {
+    const detour = await Detour.start(server.url)
+    cleanups.push(() => detour.close())
+    return detour
   }
 
   function commit(storage: ClientStorage, base: Tid): Promise<CommitResult> {
@@ -75,10 +75,10 @@ describe('A server that is killed', () => {
   }
 
   it('after it has stored a commit, and before it has said so, is asked when it is there again', async () => {
-    const proxy = await startProxy()
-    const storage = await connect(proxy.url)
+    const detour = await startDetour()
+    const storage = await connect(detour.url)
     const witness = await connect()
-    proxy.hold()
+    detour.hold()
     const committing = commit(storage, 0).catch((error) => error)
     // It is stored now; the answer does not get through.
     for (let tid = 0; tid < 1; tid = newest(witness)) await new Promise((resolve) => setImmediate(resolve))
@@ -90,9 +90,9 @@ describe('A server that is killed', () => {
   })
 
   it('before a commit has reached it, has not stored that', async () => {
-    const proxy = await startProxy()
-    const storage = await connect(proxy.url)
-    proxy.doom({ direction: 'up', bytes: 10 })
+    const detour = await startDetour()
+    const storage = await connect(detour.url)
+    detour.doom({ direction: 'up', bytes: 10 })
     const committing = failure('PERDURE_DISCONNECTED', () => commit(storage, 0))
     await restart()
     await committing
@@ -100,9 +100,9 @@ describe('A server that is killed', () => {
   })
 
   it('and is not there again in time leaves a commit in doubt', async () => {
-    const proxy = await startProxy()
-    const storage = await connect(proxy.url, { timeoutMs: 400 })
-    proxy.hold()
+    const detour = await startDetour()
+    const storage = await connect(detour.url, { timeoutMs: 400 })
+    detour.hold()
     const token = Uint8Array.from({ length: 16 }, (_, i) => i)
     const data = encodeRecord('Text', [], Buffer.from('x'))
     const committing = failure('PERDURE_IN_DOUBT', () =>

@@ -106,8 +106,8 @@ export async function findPassword(options: ClientStorageOptions): Promise<strin
   if (typeof password === 'function') return password()
   if (password !== undefined) return password
   if (options.passwordFile !== undefined) return readPasswordFile(options.passwordFile)
-  const { PERDURE_PASSWORD } = process.env
-  if (PERDURE_PASSWORD !== undefined) return PERDURE_PASSWORD
+  const fromEnvironment = process.env['PERDURE_PASSWORD']
+  if (fromEnvironment !== undefined) return fromEnvironment
   throw new PerdureError(
     'PERDURE_ARGUMENT',
     `There is no password for the user ${options.user}. Give one of the options password and passwordFile, or set PERDURE_PASSWORD.`,

@@ -184,10 +184,12 @@ export class Exchange {
       // A message may have ended the connection.
       while (connection === this.connection) {
         const frame = this.#reader.next()
-        if (frame === undefined) return
+        if (frame === undefined) break
         const { request, message } = decodeServerMessage(frame)
         this.#take(request, message)
       }
+      // Requests may have waited for these answers, and no microtask runs while the thread is blocked.
+      this.#outbox.flush()
     } catch (error) {
       this.#line.abandon(error instanceof PerdureError ? error : new PerdureError('PERDURE_PROTOCOL', String(error)))
     }

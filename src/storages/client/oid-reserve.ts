@@ -4,6 +4,9 @@ import type { RecordWrite } from '../../core/storage.js'
 /** How many oids are fetched at a time, unless more are wanted. */
 const RESERVE = 1024
 
+/** No more are reserved at once than any server gives. */
+const MOST_SKIPPED = 65_536
+
 /** So many ranges are remembered. The oldest ones belong to transactions that were given up long ago. */
 const MAX_RANGES = 65_536
 
@@ -45,8 +48,7 @@ export class OidReserve {
   #fetchNew(count: number, fetch: (count: number) => Oid): Oid {
     const first = fetch(count)
     if (first >= this.#lostEnd) return first
-    const skipped = this.#lostEnd - (first + count)
-    if (skipped > 0) fetch(skipped)
+    for (let left = this.#lostEnd - (first + count); left > 0; left -= MOST_SKIPPED) fetch(Math.min(left, MOST_SKIPPED))
     return fetch(count)
   }
 

@@ -13,7 +13,7 @@ export interface Fate {
 }
 
 /** Passes connections on to a server, and harms them as a network would. */
-export class Proxy {
+export class Detour {
   readonly url: string
   /** Bytes passed on by the newest connection. */
   passed: Record<Direction, number> = { up: 0, down: 0 }
@@ -38,10 +38,10 @@ export class Proxy {
     listener.on('connection', (socket) => this.#accept(socket))
   }
 
-  static async start(target: string): Promise<Proxy> {
+  static async start(target: string): Promise<Detour> {
     const listener = createServer({ noDelay: true }).listen(0, '127.0.0.1')
     await once(listener, 'listening')
-    return new Proxy(listener, parseAddress(target))
+    return new Detour(listener, parseAddress(target))
   }
 
   /** What will happen to the connections that are still to come, in their order. */
@@ -90,11 +90,11 @@ class Tunnel {
   fate: Fate | undefined
   isHeld = false
   readonly #ends: Record<Direction, Socket>
-  readonly #proxy: Proxy
+  readonly #detour: Detour
 
-  constructor(near: Socket, far: Socket, proxy: Proxy, fate: Fate | undefined) {
+  constructor(near: Socket, far: Socket, detour: Detour, fate: Fate | undefined) {
     this.#ends = { up: far, down: near }
-    this.#proxy = proxy
+    this.#detour = detour
     this.fate = fate
     near.on('data', (bytes) => this.#pass('up', bytes))
     far.on('data', (bytes) => this.#pass('down', bytes))
@@ -120,9 +120,9 @@ class Tunnel {
   }
 
   #write(direction: Direction, bytes: Buffer): void {
-    this.#proxy.passed[direction] += bytes.length
+    this.#detour.passed[direction] += bytes.length
     const end = this.#ends[direction]
-    if (!this.#proxy.splits) end.write(bytes)
+    if (!this.#detour.splits) end.write(bytes)
     else for (let i = 0; i < bytes.length; i++) end.write(bytes.subarray(i, i + 1))
   }
 
