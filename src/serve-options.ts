@@ -41,7 +41,7 @@ export interface ServeOptions extends FileStorageOptions {
   readonly anonymous?: Role | undefined
   /** Let admins' clients, and where nobody is asked Durus clients, stop the server. Default false. */
   readonly allowRemoteStop?: boolean | undefined
-  /** Connections at a time; more are closed at once. Default 10,000. */
+  /** Connections at a time. Those that have not been let in yet give way to new ones. Default 10,000. */
   readonly maxConnections?: number | undefined
   /** Until when a client must have been let in, in ms. Default 10,000. */
   readonly handshakeTimeoutMs?: number | undefined

@@ -72,7 +72,7 @@ export async function serve(location?: string | Storage, options: ServeOptions =
       await Promise.resolve()
         .then(step)
         .catch(() => {}) // The error that led here says more.
-    log.close()
+    await log.close()
     throw error
   }
 }
