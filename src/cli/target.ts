@@ -1,0 +1,69 @@
+import { Args } from '@oclif/core'
+import { PerdureError } from '../index.js'
+import { integerFlag, stringFlag } from './setting-flags.js'
+
+/** The database a command works on, in place of `--file` or `--url`. */
+export const databaseArg = Args.string({ name: 'database', description: 'Path of a database file, or address of a server.' })
+
+/** Flags that say which database a command works on. */
+export const targetFlags = {
+  file: stringFlag('file', 'f'),
+  url: stringFlag('url', 'u'),
+  host: stringFlag('host'),
+  port: integerFlag('port', 'p'),
+  socket: stringFlag('socket'),
+}
+
+export interface TargetFlags {
+  readonly file?: string | undefined
+  readonly url?: string | undefined
+  readonly host?: string | undefined
+  readonly port?: number | undefined
+  readonly socket?: string | undefined
+}
+
+/** What is before `://` in an address. */
+const ADDRESS = /^[a-z][a-z0-9+.-]*:(\/\/|@)/i
+
+const DEFAULT_HOST = '127.0.0.1'
+const DEFAULT_PORT = 2972
+
+/** Where a database is: a file, or a server. */
+export type Target = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'server'; readonly url: string }
+
+/**
+ * The database that is meant. What is more particular goes first: the argument, then a file, an address, a socket, a
+ * host or port; and if nothing is said, the server at its usual place on this machine.
+ */
+export function chooseTarget(flags: TargetFlags, database?: string): Target {
+  const { file, url, host, port, socket } = flags
+  if (database !== undefined) return parseTarget(database)
+  if (file !== undefined) return { kind: 'file', path: file }
+  if (url !== undefined) return parseTarget(url)
+  if (socket !== undefined) return { kind: 'server', url: `perdure+unix:${socket.startsWith('@') ? '' : '//'}${socket}` }
+  return { kind: 'server', url: `perdure://${bracketed(host ?? DEFAULT_HOST)}:${port ?? DEFAULT_PORT}` }
+}
+
+/**
+ * The file that is meant, for commands that work on files alone.
+ *
+ * @throws PerdureError `PERDURE_ARGUMENT` if it is a server, or nothing is said
+ */
+export function chooseFile(flags: TargetFlags, database?: string): string {
+  const target = chooseTarget(flags, database)
+  if (target.kind === 'file') return target.path
+  throw new PerdureError('PERDURE_ARGUMENT', 'This works on a file. Name it, or give --file.')
+}
+
+function parseTarget(text: string): Target {
+  return ADDRESS.test(text) ? { kind: 'server', url: text } : { kind: 'file', path: text }
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
+}
+
+/** What {@link open} of the library takes. */
+export function locationOf(target: Target): string {
+  return target.kind === 'file' ? target.path : target.url
+}
