@@ -3,7 +3,11 @@ import { PerdureError } from '../index.js'
 import { integerFlag, stringFlag } from './setting-flags.js'
 
 /** The database a command works on, in place of `--file` or `--url`. */
-export const databaseArg = Args.string({ name: 'database', description: 'Path of a database file, or address of a server.' })
+export const databaseArg = Args.string({
+  ignoreStdin: true,
+  name: 'database',
+  description: 'Path of a database file, or address of a server.',
+})
 
 /** Flags that say which database a command works on. */
 export const targetFlags = {
@@ -29,7 +33,9 @@ const DEFAULT_HOST = '127.0.0.1'
 const DEFAULT_PORT = 2972
 
 /** Where a database is: a file, or a server. */
-export type Target = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'server'; readonly url: string }
+export type Target =
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'server'; readonly url: string }
 
 /**
  * The database that is meant. What is more particular goes first: the argument, then a file, an address, a socket, a
@@ -40,7 +46,8 @@ export function chooseTarget(flags: TargetFlags, database?: string): Target {
   if (database !== undefined) return parseTarget(database)
   if (file !== undefined) return { kind: 'file', path: file }
   if (url !== undefined) return parseTarget(url)
-  if (socket !== undefined) return { kind: 'server', url: `perdure+unix:${socket.startsWith('@') ? '' : '//'}${socket}` }
+  if (socket !== undefined)
+    return { kind: 'server', url: `perdure+unix:${socket.startsWith('@') ? '' : '//'}${socket}` }
   return { kind: 'server', url: `perdure://${bracketed(host ?? DEFAULT_HOST)}:${port ?? DEFAULT_PORT}` }
 }
 

@@ -35,7 +35,8 @@ export function defineNames(
   for (const source of [perdure, classes, names]) {
     for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(source))) {
       // A getter of `names` stays one. All can be redefined, as anything in a REPL.
-      const value = 'value' in property ? { value: property.value, writable: true } : { get: property.get as () => unknown }
+      const value =
+        'value' in property ? { value: property.value, writable: true } : { get: property.get as () => unknown }
       Object.defineProperty(target, name, { ...value, enumerable: true, configurable: true })
     }
   }
