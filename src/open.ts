@@ -10,7 +10,9 @@ import type { SharedStorage, Storage } from './core/storage.js'
 import { checkOptions } from './options.js'
 import { checkKnown, loadSerializer } from './serializers/registry.js'
 import { FileStorage, isFileHandle } from './storages/file.js'
-import { FILE_OPTIONS, type FileStorageOptions } from './storages/file-options.js'
+import { fileKind } from './storages/file-kind.js'
+import type { FileStorageOptions } from './storages/file-options.js'
+import { detectStorageKind, findStorageKind, registerStorage, type StorageKind } from './storages/registry.js'
 
 /** The object a database starts from: a PersistentMap whose keys and values are typed by `Entries`. */
 export type Root<Entries extends object = Record<string, unknown>> = Omit<
@@ -25,15 +27,18 @@ export type Root<Entries extends object = Record<string, unknown>> = Omit<
 export interface OpenOptions extends FileStorageOptions, ConnectionOptions {
   /** Classes whose instances the database holds. Collections are known anyway. */
   readonly classes?: readonly PersistentClass[]
+  /** Kind of a new database, `file` unless given; that of an existing one is recognised. See `registerStorage`. */
+  readonly storage?: string | undefined
 }
 
 /** Where {@link open} finds a database: a path, nothing (a temporary file), an open Storage, or a handle from another thread. */
 export type Location = string | undefined | Storage | SharedStorage['handle']
 
 const CONNECTION_OPTIONS = ['cacheSize', 'isolation', 'readonly'] as const
-const OPTIONS = ['classes', ...FILE_OPTIONS, ...CONNECTION_OPTIONS]
+const STORAGE_OPTIONS = ['serializer', 'readonly', 'createIfMissing'] as const
 
 for (const type of collectionClasses) registerClass(type)
+registerStorage(fileKind)
 
 /**
  * Opens a database, and creates it if it does not exist.
@@ -54,7 +59,6 @@ export async function open<Entries extends object = Record<string, unknown>>(
   location?: Location,
   options: OpenOptions = {},
 ): Promise<Database<Root<Entries>>> {
-  checkOptions('open', options, OPTIONS)
   const classes = new ClassRegistry(globalClasses)
   for (const type of options.classes ?? []) classes.register(type)
   const storage = await openStorage(location, options)
@@ -77,8 +81,12 @@ async function openStorage(location: Location, options: OpenOptions): Promise<St
   // Before anything is created: an unknown name must not end up in a file.
   if (serializer !== undefined) checkKnown(serializer)
   if (location === undefined || typeof location === 'string') {
-    return FileStorage.open(checkPath(location), pick(options, FILE_OPTIONS))
+    const path = checkPath(location)
+    const kind = await chooseKind(path, options.storage)
+    checkOpenOptions(options, kind)
+    return kind.open(path, pickAny(options, [...STORAGE_OPTIONS, ...kind.options]))
   }
+  checkOpenOptions(options, undefined)
   const storage = isFileHandle(location) ? FileStorage.attach(location) : checkStorage(location)
   if (serializer !== undefined && storage.serializer !== serializer) {
     throw new PerdureError(
@@ -88,6 +96,34 @@ async function openStorage(location: Location, options: OpenOptions): Promise<St
     )
   }
   return storage
+}
+
+/**
+ * What is there decides; the option is for a new database, and must not contradict.
+ *
+ * @throws PerdureError `PERDURE_ARGUMENT`, `PERDURE_PERMISSION`, `PERDURE_IO`
+ */
+async function chooseKind(path: string | undefined, name: string | undefined): Promise<StorageKind> {
+  const asked = name === undefined ? undefined : findStorageKind(name)
+  const found = path === undefined ? undefined : await detectStorageKind(path)
+  if (asked !== undefined && found !== undefined && asked !== found) {
+    throw new PerdureError(
+      'PERDURE_ARGUMENT',
+      `${path} is of the kind ${found.name}, not ${asked.name}. Leave the option storage out, or convert the database.`,
+      { details: { path: path as string, stored: found.name, asked: asked.name } },
+    )
+  }
+  return found ?? asked ?? fileKind
+}
+
+function checkOpenOptions(options: OpenOptions, kind: StorageKind | undefined): void {
+  checkOptions('open', options, [
+    'classes',
+    'storage',
+    ...STORAGE_OPTIONS,
+    ...(kind?.options ?? []),
+    ...CONNECTION_OPTIONS,
+  ])
 }
 
 function checkPath(location: string | undefined): string | undefined {
@@ -104,6 +140,10 @@ function checkPath(location: string | undefined): string | undefined {
 function checkStorage(location: object): Storage {
   if (typeof (location as Partial<Storage>).snapshot === 'function') return location as Storage
   throw new PerdureError('PERDURE_ARGUMENT', 'open takes a path, an open storage, or a handle made by share().')
+}
+
+function pickAny(from: object, names: readonly string[]): Record<string, unknown> {
+  return pick(from as Record<string, unknown>, [...new Set(names)])
 }
 
 function pick<T extends object, K extends keyof T>(from: T, names: readonly K[]): Pick<T, K> {

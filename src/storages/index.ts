@@ -2,6 +2,14 @@ export type * from '../core/storage.js'
 export { FileStorage } from './file.js'
 export type { FileStorageOptions } from './file-options.js'
 export { MemoryStorage, type MemoryStorageOptions } from './memory.js'
+export {
+  detectStorageKind,
+  findStorageKind,
+  registerStorage,
+  type StorageKind,
+  type StorageOpenOptions,
+  storageKinds,
+} from './registry.js'
 export { repairFile } from './repair.js'
 export type {
   DamagedRegion,
