@@ -1,5 +1,5 @@
 import { Args } from '@oclif/core'
-import { PerdureError } from '../index.js'
+import { type Database, type OpenOptions, open, PerdureError, type PersistentMap } from '../index.js'
 import { integerFlag, stringFlag } from './setting-flags.js'
 
 /** The database a command works on, in place of `--file` or `--url`. */
@@ -73,4 +73,10 @@ function bracketed(host: string): string {
 /** What {@link open} of the library takes. */
 export function locationOf(target: Target): string {
   return target.kind === 'file' ? target.path : target.url
+}
+
+/** Opens a database that exists. Nothing is created, neither a file nor a root object. */
+export async function openTarget(target: Target, options: OpenOptions = {}): Promise<Database<PersistentMap>> {
+  const missing = target.kind === 'file' ? { createIfMissing: false } : {}
+  return (await open(locationOf(target), { ...missing, ...options })) as unknown as Database<PersistentMap>
 }

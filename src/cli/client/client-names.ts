@@ -3,8 +3,8 @@ import * as perdure from '../../index.js'
 
 /** What stands at the user's disposal in the interactive client, besides the exports of the package. */
 export interface ClientNames {
-  readonly db: Database<PersistentMap<unknown, unknown>>
-  readonly connection: Connection<PersistentMap<unknown, unknown>>
+  readonly db: Database<PersistentMap>
+  readonly connection: Connection<PersistentMap>
   /** The root object; undefined in a database that has none. */
   readonly root: unknown
   /** The object with this oid, or undefined. */

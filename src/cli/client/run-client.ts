@@ -1,7 +1,6 @@
 import { text } from 'node:stream/consumers'
-import { open } from '../../index.js'
 import { render } from '../render.js'
-import { locationOf, type Target } from '../target.js'
+import { openTarget, type Target } from '../target.js'
 import { defineNames } from './client-names.js'
 import { evaluate } from './evaluate.js'
 import { importClasses, importModule } from './import-classes.js'
@@ -25,14 +24,13 @@ export interface ClientOptions {
  */
 export async function runClient(options: ClientOptions): Promise<{ readonly failed: boolean }> {
   const { exports, classes } = options.classes === undefined ? NOTHING : await importClasses(options.classes)
-  await using db = await open<Record<string, unknown>>(locationOf(options.target), {
+  await using db = await openTarget(options.target, {
     classes,
-    ...(options.target.kind === 'file' && { createIfMissing: false }),
     ...(options.readonly && { readonly: true }),
     ...(options.cacheSize !== undefined && { cacheSize: options.cacheSize }),
   })
   await using connection = await db.connect()
-  defineNames(globalThis, db as never, connection as never, exports)
+  defineNames(globalThis, db, connection, exports)
   if (options.startup !== undefined) Object.assign(globalThis, await importModule(options.startup))
   const code = options.code ?? (process.stdin.isTTY ? undefined : await text(process.stdin))
   if (code === undefined) {
