@@ -21,6 +21,7 @@ export { type Oid, ROOT_OID, type Tid } from './core/oid.js'
 export { isPersistent, noteChange, oidOf, Persistent } from './core/persistent.js'
 export type * from './core/storage.js'
 export { type Location, type OpenOptions, open, type Root } from './open.js'
+export type { Registration } from './registration.js'
 export { repairFile } from './storages/repair.js'
 export type {
   DamagedRegion,

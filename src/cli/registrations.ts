@@ -1,13 +1,8 @@
 import type { Config } from '@oclif/core'
 import { PerdureError } from '../index.js'
+import type { Registration } from '../registration.js'
 import { serializerNames } from '../serializers/index.js'
 import { storageKinds } from '../storages/index.js'
-
-/** What a plugin's hook `perdure:register` returns: modules that call `registerSerializer` or `registerStorage` when they are imported. */
-export interface Registration {
-  /** URLs, as `import.meta.resolve()` gives them. */
-  readonly modules: readonly string[]
-}
 
 /** Which plugin has registered something. */
 export interface RegisteredBy {
