@@ -6,13 +6,19 @@ import type { ConnectionOptions } from './core/connection-options.js'
 import { Database } from './core/database.js'
 import { PerdureError } from './core/errors.js'
 import type { Persistent } from './core/persistent.js'
+import type { Serializer } from './core/serializer.js'
 import type { SharedStorage, Storage } from './core/storage.js'
+import { openPath, pick } from './open-path.js'
 import { checkOptions } from './options.js'
 import { checkKnown, loadSerializer } from './serializers/registry.js'
+import { isAddressUrl } from './server/address.js'
+import { CLIENT_OPTIONS, type ClientStorageOptions } from './storages/client/client-options.js'
+import { ClientStorage } from './storages/client.js'
 import { FileStorage, isFileHandle } from './storages/file.js'
-import { fileKind } from './storages/file-kind.js'
 import type { FileStorageOptions } from './storages/file-options.js'
-import { detectStorageKind, findStorageKind, registerStorage, type StorageKind } from './storages/registry.js'
+
+/** What the server calls the states of Durus programs. */
+const DURUS_SERIALIZER = 'pickle'
 
 /** The object a database starts from: a PersistentMap whose keys and values are typed by `Entries`. */
 export type Root<Entries extends object = Record<string, unknown>> = Omit<
@@ -23,22 +29,22 @@ export type Root<Entries extends object = Record<string, unknown>> = Omit<
   set<Key extends keyof Entries & string>(key: Key, value: Entries[Key]): Root<Entries>
 }
 
-/** Options of {@link open}: how to store, and defaults for the connections. */
-export interface OpenOptions extends FileStorageOptions, ConnectionOptions {
+/** Options of {@link open}: of the storage, whichever it is, and defaults for the connections. */
+export interface OpenOptions extends FileStorageOptions, ClientStorageOptions, ConnectionOptions {
   /** Classes whose instances the database holds. Collections are known anyway. */
   readonly classes?: readonly PersistentClass[]
   /** Kind of a new database, `file` unless given; that of an existing one is recognised. See `registerStorage`. */
   readonly storage?: string | undefined
 }
 
-/** Where {@link open} finds a database: a path, nothing (a temporary file), an open Storage, or a handle from another thread. */
+/** Where {@link open} finds a database: a path, the URL of a server, nothing (a temporary file), an open Storage, or a handle from another thread. */
 export type Location = string | undefined | Storage | SharedStorage['handle']
 
 const CONNECTION_OPTIONS = ['cacheSize', 'isolation', 'readonly'] as const
-const STORAGE_OPTIONS = ['serializer', 'readonly', 'createIfMissing'] as const
+const OTHER_OPTIONS = ['classes', ...CONNECTION_OPTIONS]
+const SERVER_OPTIONS = ['serializer', ...CLIENT_OPTIONS, ...OTHER_OPTIONS]
 
 for (const type of collectionClasses) registerClass(type)
-registerStorage(fileKind)
 
 /**
  * Opens a database, and creates it if it does not exist.
@@ -49,11 +55,13 @@ registerStorage(fileKind)
  * ```
  *
  * @param location a file's path; or nothing, for a temporary database that is removed when it is closed; or an open
- *   Storage, which the database then owns; or a handle made by `db.share()` in another thread
+ *   Storage, which the database then owns; or a handle made by `db.share()` in another thread; or a server's URL:
+ *   `perdure://host:2972`, `perdure+tls://host:2972`, `perdure+unix:///path`, `perdure+unix:@name`
  * @throws PerdureError `PERDURE_ARGUMENT` for an unknown option, `PERDURE_CLASS`, `PERDURE_SERIALIZER` if the database
  *   was created with another serializer or with one that is not registered, `PERDURE_LOCKED` if another process has
  *   it open for writing, `PERDURE_NOT_A_DATABASE`, `PERDURE_FORMAT_VERSION`, `PERDURE_CORRUPTION`, `PERDURE_PERMISSION`,
- *   `PERDURE_NOT_FOUND`, `PERDURE_NO_SPACE`, `PERDURE_IO`
+ *   `PERDURE_NOT_FOUND`, `PERDURE_NO_SPACE`, `PERDURE_IO`; of a server `PERDURE_TIMEOUT`, `PERDURE_AUTHENTICATION`,
+ *   `PERDURE_PROTOCOL`
  */
 export async function open<Entries extends object = Record<string, unknown>>(
   location?: Location,
@@ -65,7 +73,7 @@ export async function open<Entries extends object = Record<string, unknown>>(
   try {
     return await Database.start<Root<Entries>>({
       storage,
-      serializer: await loadSerializer(storage.serializer),
+      serializer: await loadSerializerOf(storage),
       classes,
       createRoot: () => new PersistentMap() as Persistent,
       connectionOptions: pick(options, CONNECTION_OPTIONS),
@@ -78,17 +86,16 @@ export async function open<Entries extends object = Record<string, unknown>>(
 
 async function openStorage(location: Location, options: OpenOptions): Promise<Storage> {
   const { serializer } = options
-  // Before anything is created: an unknown name must not end up in a file.
-  if (serializer !== undefined) checkKnown(serializer)
-  if (location === undefined || typeof location === 'string') {
-    const path = checkPath(location)
-    const kind = await chooseKind(path, options.storage)
-    checkOpenOptions(options, kind)
-    return kind.open(path, pickAny(options, [...STORAGE_OPTIONS, ...kind.options]))
+  if (location === undefined || (typeof location === 'string' && !isServer(location))) {
+    return openPath(checkPath(location), { ...options }, 'open', OTHER_OPTIONS)
   }
-  checkOpenOptions(options, undefined)
-  const storage = isFileHandle(location) ? FileStorage.attach(location) : checkStorage(location)
+  if (isServer(location)) checkOptions('open, of a server,', options, SERVER_OPTIONS)
+  else checkOptions('open, of an open storage,', options, ['serializer', ...OTHER_OPTIONS])
+  if (serializer !== undefined) checkKnown(serializer)
+  const storage = await attach(location, options)
   if (serializer !== undefined && storage.serializer !== serializer) {
+    // Storages that were given belong to the caller until the database is open.
+    if (typeof location === 'string') await storage.close()
     throw new PerdureError(
       'PERDURE_SERIALIZER',
       `${storage.location} was created with the serializer ${storage.serializer}, not ${serializer}. Leave the option out, or convert the database.`,
@@ -98,32 +105,22 @@ async function openStorage(location: Location, options: OpenOptions): Promise<St
   return storage
 }
 
-/**
- * What is there decides; the option is for a new database, and must not contradict.
- *
- * @throws PerdureError `PERDURE_ARGUMENT`, `PERDURE_PERMISSION`, `PERDURE_IO`
- */
-async function chooseKind(path: string | undefined, name: string | undefined): Promise<StorageKind> {
-  const asked = name === undefined ? undefined : findStorageKind(name)
-  const found = path === undefined ? undefined : await detectStorageKind(path)
-  if (asked !== undefined && found !== undefined && asked !== found) {
-    throw new PerdureError(
-      'PERDURE_ARGUMENT',
-      `${path} is of the kind ${found.name}, not ${asked.name}. Leave the option storage out, or convert the database.`,
-      { details: { path: path as string, stored: found.name, asked: asked.name } },
-    )
-  }
-  return found ?? asked ?? fileKind
+async function attach(location: Exclude<Location, undefined>, options: OpenOptions): Promise<Storage> {
+  if (typeof location === 'string') return ClientStorage.connect(location, pick(options, CLIENT_OPTIONS))
+  return isFileHandle(location) ? FileStorage.attach(location) : checkStorage(location)
 }
 
-function checkOpenOptions(options: OpenOptions, kind: StorageKind | undefined): void {
-  checkOptions('open', options, [
-    'classes',
-    'storage',
-    ...STORAGE_OPTIONS,
-    ...(kind?.options ?? []),
-    ...CONNECTION_OPTIONS,
-  ])
+function isServer(location: Location): location is string {
+  return typeof location === 'string' && isAddressUrl(location)
+}
+
+async function loadSerializerOf({ location, serializer }: Storage): Promise<Serializer> {
+  if (serializer !== DURUS_SERIALIZER) return loadSerializer(serializer)
+  throw new PerdureError(
+    'PERDURE_SERIALIZER',
+    `${location} is used by Durus programs: its states are Python pickles, which only they can read. Use a Durus client.`,
+    { details: { path: location, stored: serializer } },
+  )
 }
 
 function checkPath(location: string | undefined): string | undefined {
@@ -132,7 +129,7 @@ function checkPath(location: string | undefined): string | undefined {
   if (scheme === undefined) return location
   throw new PerdureError(
     'PERDURE_UNSUPPORTED',
-    `Cannot open ${location}: there is no storage for ${scheme} addresses. Give a file's path.`,
+    `Cannot open ${location}: there is no storage for ${scheme} addresses. Give a file's path, or a server's address, as in perdure://host:2972.`,
     { details: { path: location } },
   )
 }
@@ -140,15 +137,4 @@ function checkPath(location: string | undefined): string | undefined {
 function checkStorage(location: object): Storage {
   if (typeof (location as Partial<Storage>).snapshot === 'function') return location as Storage
   throw new PerdureError('PERDURE_ARGUMENT', 'open takes a path, an open storage, or a handle made by share().')
-}
-
-function pickAny(from: object, names: readonly string[]): Record<string, unknown> {
-  return pick(from as Record<string, unknown>, [...new Set(names)])
-}
-
-function pick<T extends object, K extends keyof T>(from: T, names: readonly K[]): Pick<T, K> {
-  return Object.fromEntries(names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]])) as Pick<
-    T,
-    K
-  >
 }

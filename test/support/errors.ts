@@ -13,3 +13,15 @@ export async function failure(code: ErrorCode, action: () => unknown): Promise<P
   }
   throw new Error(`Expected ${code}, but it went through with ${String(result)}`)
 }
+
+/** The PerdureError that a synchronous `action` throws. */
+export function thrownBy(action: () => unknown): PerdureError {
+  let result: unknown
+  try {
+    result = action()
+  } catch (error) {
+    if (!(error instanceof PerdureError)) throw error
+    return error
+  }
+  throw new Error(`Expected an error, but it went through with ${String(result)}`)
+}

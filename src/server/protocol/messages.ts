@@ -131,8 +131,17 @@ export type ClientNotice =
   | { readonly type: 'credit'; readonly request: number; readonly parts: number }
   | { readonly type: 'goodbye' }
 
-/** Parts of a stream that are sent before the client has to grant more. */
+/**
+ * Parts of a stream that are sent before the client has to grant more. Those with records, batches and transactions
+ * count; progress does not.
+ */
 export const STREAM_WINDOW = 16
+
+/** How many objects one `loadMany` may ask for. */
+export const MAX_LOAD_MANY = 65_536
+
+/** Length of a commit's token. */
+export const TOKEN_BYTES = 16
 
 /** What answers a request for good. */
 export type Reply =
