@@ -1,6 +1,7 @@
 import { Flags } from '@oclif/core'
 import { loadConfigFile } from './config-file.js'
-import { type SettingName, settingOf, variableName } from './settings.js'
+import { parseValue } from './setting-value.js'
+import { flagName, type SettingName, settingOf, variableName } from './settings.js'
 
 /*
  * Settings as flags of commands. A flag that is not given takes its value from the environment, as oclif does it, and
@@ -31,6 +32,17 @@ export function integerFlag(name: SettingName, char?: 'p') {
     ...(char !== undefined && { char }),
     ...(min !== undefined && { min }),
     ...(max !== undefined && { max }),
+    default: async ({ flags }: DefaultContext) => (await configured(name, flags)) as number | undefined,
+  })
+}
+
+/** oclif has no flags for numbers that need not be whole. */
+const number = Flags.custom<number>()
+
+export function numberFlag(name: SettingName) {
+  return number({
+    ...common(name),
+    parse: async (text) => parseValue(name, text, `--${flagName(name)}`) as number,
     default: async ({ flags }: DefaultContext) => (await configured(name, flags)) as number | undefined,
   })
 }
