@@ -35,13 +35,15 @@ export interface OpenOptions extends FileStorageOptions, ClientStorageOptions, C
   readonly classes?: readonly PersistentClass[]
   /** Kind of a new database, `file` unless given; that of an existing one is recognised. See `registerStorage`. */
   readonly storage?: string | undefined
+  /** False leaves an empty database as it is; then there is no `connection.root`. Default: true. */
+  readonly createRoot?: boolean | undefined
 }
 
 /** Where {@link open} finds a database: a path, the URL of a server, nothing (a temporary file), an open Storage, or a handle from another thread. */
 export type Location = string | undefined | Storage | SharedStorage['handle']
 
 const CONNECTION_OPTIONS = ['cacheSize', 'isolation', 'readonly'] as const
-const OTHER_OPTIONS = ['classes', ...CONNECTION_OPTIONS]
+const OTHER_OPTIONS = ['classes', 'createRoot', ...CONNECTION_OPTIONS]
 const SERVER_OPTIONS = ['serializer', ...CLIENT_OPTIONS, ...OTHER_OPTIONS]
 
 for (const type of collectionClasses) registerClass(type)
@@ -75,7 +77,7 @@ export async function open<Entries extends object = Record<string, unknown>>(
       storage,
       serializer: await loadSerializerOf(storage),
       classes,
-      createRoot: () => new PersistentMap() as Persistent,
+      createRoot: options.createRoot === false ? undefined : () => new PersistentMap() as Persistent,
       connectionOptions: pick(options, CONNECTION_OPTIONS),
     })
   } catch (error) {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { Args } from '@oclif/core'
 import { type Database, type OpenOptions, open, PerdureError, type PersistentMap } from '../index.js'
 import { integerFlag, stringFlag } from './setting-flags.js'
@@ -16,6 +17,12 @@ export const targetFlags = {
   host: stringFlag('host'),
   port: integerFlag('port', 'p'),
   socket: stringFlag('socket'),
+  user: stringFlag('user'),
+  'password-file': stringFlag('passwordFile'),
+  'tls-ca': stringFlag('tlsCa'),
+  'tls-cert': stringFlag('tlsCert'),
+  'tls-key': stringFlag('tlsKey'),
+  'timeout-ms': integerFlag('timeoutMs'),
 }
 
 export interface TargetFlags {
@@ -24,6 +31,16 @@ export interface TargetFlags {
   readonly host?: string | undefined
   readonly port?: number | undefined
   readonly socket?: string | undefined
+}
+
+/** {@link TargetFlags}, and how to get in where it is a server. */
+export interface AccessFlags extends TargetFlags {
+  readonly user?: string | undefined
+  readonly 'password-file'?: string | undefined
+  readonly 'tls-ca'?: string | undefined
+  readonly 'tls-cert'?: string | undefined
+  readonly 'tls-key'?: string | undefined
+  readonly 'timeout-ms'?: number | undefined
 }
 
 /** What is before `://` in an address. */
@@ -70,13 +87,49 @@ function bracketed(host: string): string {
   return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
 }
 
-/** What {@link open} of the library takes. */
-export function locationOf(target: Target): string {
-  return target.kind === 'file' ? target.path : target.url
+/**
+ * Opens the database that is meant, which must exist: neither a file nor a root object is created.
+ *
+ * @param database the argument, if the command has one
+ * @throws PerdureError as `open()` does; `PERDURE_NOT_FOUND` for a file of TLS that is not there
+ */
+export async function openTarget(
+  flags: AccessFlags,
+  database?: string,
+  options: OpenOptions = {},
+): Promise<Database<PersistentMap>> {
+  const target = chooseTarget(flags, database)
+  const more = target.kind === 'file' ? { createIfMissing: false } : accessOptions(flags, target.url)
+  const location = target.kind === 'file' ? target.path : target.url
+  return (await open(location, { createRoot: false, ...more, ...options })) as unknown as Database<PersistentMap>
 }
 
-/** Opens a database that exists. Nothing is created, neither a file nor a root object. */
-export async function openTarget(target: Target, options: OpenOptions = {}): Promise<Database<PersistentMap>> {
-  const missing = target.kind === 'file' ? { createIfMissing: false } : {}
-  return (await open(locationOf(target), { ...missing, ...options })) as unknown as Database<PersistentMap>
+function accessOptions(flags: AccessFlags, url: string): OpenOptions {
+  const { user, 'password-file': passwordFile, 'timeout-ms': timeoutMs } = flags
+  return {
+    ...(user !== undefined && { user }),
+    ...(passwordFile !== undefined && { passwordFile }),
+    ...(timeoutMs !== undefined && { timeoutMs, connectTimeoutMs: timeoutMs }),
+    // Certificates may be configured for the servers of some addresses and not be of use for this one.
+    ...(url.startsWith('perdure+tls:') && { tls: tlsOptions(flags) }),
+  }
+}
+
+function tlsOptions(flags: AccessFlags): NonNullable<OpenOptions['tls']> {
+  const { 'tls-ca': ca, 'tls-cert': cert, 'tls-key': key } = flags
+  return {
+    ...(ca !== undefined && { ca: readPem(ca) }),
+    ...(cert !== undefined && key !== undefined && { cert: readPem(cert), key: readPem(key) }),
+  }
+}
+
+function readPem(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new PerdureError('PERDURE_NOT_FOUND', `${path} cannot be read: ${(cause as Error).message}`, {
+      details: { path },
+      cause,
+    })
+  }
 }

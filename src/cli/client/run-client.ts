@@ -1,12 +1,13 @@
 import { text } from 'node:stream/consumers'
+import type { Database, OpenOptions, PersistentMap } from '../../index.js'
 import { render } from '../render.js'
-import { openTarget, type Target } from '../target.js'
 import { defineNames } from './client-names.js'
 import { evaluate } from './evaluate.js'
 import { importClasses, importModule } from './import-classes.js'
 
 export interface ClientOptions {
-  readonly target: Target
+  /** Opens the database, which must exist. */
+  readonly open: (options: OpenOptions) => Promise<Database<PersistentMap>>
   readonly readonly: boolean
   readonly cacheSize: number | undefined
   /** A module that is imported first; what it exports can be used by name. */
@@ -24,7 +25,7 @@ export interface ClientOptions {
  */
 export async function runClient(options: ClientOptions): Promise<{ readonly failed: boolean }> {
   const { exports, classes } = options.classes === undefined ? NOTHING : await importClasses(options.classes)
-  await using db = await openTarget(options.target, {
+  await using db = await options.open({
     classes,
     ...(options.readonly && { readonly: true }),
     ...(options.cacheSize !== undefined && { cacheSize: options.cacheSize }),

@@ -2,7 +2,7 @@ import { Flags } from '@oclif/core'
 import { runClient } from '../../cli/client/run-client.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
 import { booleanFlag, integerFlag, stringFlag } from '../../cli/setting-flags.js'
-import { chooseTarget, databaseArg, targetFlags } from '../../cli/target.js'
+import { databaseArg, openTarget, targetFlags } from '../../cli/target.js'
 
 export default class DbClient extends PerdureCommand {
   static override summary = 'Work with a database in an interactive JavaScript prompt.'
@@ -31,7 +31,7 @@ same. Nothing is changed unless you call commit().`
   async run(): Promise<void> {
     const { args, flags } = await this.parse(DbClient)
     const result = await runClient({
-      target: chooseTarget(flags, args.database),
+      open: (options) => openTarget(flags, args.database, options),
       readonly: flags.readonly,
       cacheSize: flags['cache-size'],
       startup: flags.startup,

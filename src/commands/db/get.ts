@@ -1,7 +1,7 @@
 import { Args } from '@oclif/core'
 import { PerdureCommand } from '../../cli/perdure-command.js'
 import { render, toPlain } from '../../cli/render.js'
-import { chooseTarget, openTarget, targetFlags } from '../../cli/target.js'
+import { openTarget, targetFlags } from '../../cli/target.js'
 
 export default class DbGet extends PerdureCommand {
   static override summary = 'Show the value at a path of keys from the root.'
@@ -17,7 +17,7 @@ export default class DbGet extends PerdureCommand {
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(DbGet)
-    await using db = await openTarget(chooseTarget(flags), { readonly: true })
+    await using db = await openTarget(flags, undefined, { readonly: true })
     return db.view((_root, connection) => {
       const value = connection.find(args.path)
       this.log(typeof value === 'string' ? value : render(value, process.stdout.isTTY))

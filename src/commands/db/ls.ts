@@ -3,7 +3,7 @@ import { entriesOf } from '../../cli/entries.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
 import { renderLine, toPlain } from '../../cli/render.js'
 import { renderTable } from '../../cli/table.js'
-import { chooseTarget, openTarget, targetFlags } from '../../cli/target.js'
+import { openTarget, targetFlags } from '../../cli/target.js'
 
 export default class DbLs extends PerdureCommand {
   static override summary = 'List what an object holds, walking the graph by keys.'
@@ -24,7 +24,7 @@ export default class DbLs extends PerdureCommand {
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(DbLs)
-    await using db = await openTarget(chooseTarget(flags), { readonly: true })
+    await using db = await openTarget(flags, undefined, { readonly: true })
     return db.view((_root, connection) => {
       const shown: { key: unknown; value: unknown }[] = []
       let more = false

@@ -3,7 +3,6 @@ import { detach } from '../../cli/daemon/detach.js'
 import { requireDaemon } from '../../cli/daemon/find-daemon.js'
 import { stopServer } from '../../cli/daemon/stop-server.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
-import { integerFlag } from '../../cli/setting-flags.js'
 
 const TIMEOUT_MS = 30_000
 
@@ -11,7 +10,7 @@ export default class DbRestart extends PerdureCommand {
   static override summary = 'Stop a server on this machine, and start it again in the background as it was started.'
   static override description = 'Clients wait for it and go on. A temporary database does not survive this.'
   static override examples = ['<%= config.bin %> <%= command.id %> --file bank.perdure']
-  static override flags = { ...daemonFlags, 'timeout-ms': integerFlag('timeoutMs') }
+  static override flags = daemonFlags
 
   async run(): Promise<void> {
     const { flags } = await this.parse(DbRestart)

@@ -3,7 +3,10 @@ import { findDaemon } from '../../cli/daemon/find-daemon.js'
 import { EXIT } from '../../cli/exit-codes.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
 import { renderTable } from '../../cli/table.js'
-import { chooseTarget, openTarget, type Target } from '../../cli/target.js'
+import { openTarget } from '../../cli/target.js'
+
+/** A server that runs on this machine answers at once. */
+const TIMEOUT_MS = 3000
 
 export default class DbStatus extends PerdureCommand {
   static override summary = 'Show whether a server runs, and its statistics and latencies.'
@@ -19,8 +22,9 @@ export default class DbStatus extends PerdureCommand {
     const { flags } = await this.parse(DbStatus)
     const daemon = findDaemon(flags)
     const [url] = daemon?.urls ?? []
-    const target: Target = url === undefined ? chooseTarget({ ...flags, file: undefined }) : { kind: 'server', url }
-    await using db = await openTarget(target, { readonly: true, connectTimeoutMs: 2000 })
+    // A file is no answer to the question whether it is served.
+    const server = url === undefined ? { ...flags, file: undefined } : { ...flags, file: undefined, url }
+    await using db = await openTarget({ ...server, 'timeout-ms': flags['timeout-ms'] ?? TIMEOUT_MS })
     const statistics = db.statistics
     if (daemon !== undefined) {
       const { pid, file, urls, since } = daemon

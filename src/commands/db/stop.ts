@@ -2,7 +2,6 @@ import { daemonFlags } from '../../cli/daemon/daemon-flags.js'
 import { requireDaemon } from '../../cli/daemon/find-daemon.js'
 import { stopServer } from '../../cli/daemon/stop-server.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
-import { integerFlag } from '../../cli/setting-flags.js'
 
 const TIMEOUT_MS = 30_000
 
@@ -14,7 +13,7 @@ export default class DbStop extends PerdureCommand {
     '<%= config.bin %> <%= command.id %> --file bank.perdure',
     '<%= config.bin %> <%= command.id %> --port 3000',
   ]
-  static override flags = { ...daemonFlags, 'timeout-ms': integerFlag('timeoutMs') }
+  static override flags = daemonFlags
 
   async run(): Promise<void> {
     const { flags } = await this.parse(DbStop)

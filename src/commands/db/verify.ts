@@ -2,7 +2,7 @@ import { EXIT } from '../../cli/exit-codes.js'
 import { interruptSignal } from '../../cli/interrupt.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
 import { formatBytes, Progress } from '../../cli/progress.js'
-import { chooseTarget, databaseArg, openTarget, targetFlags } from '../../cli/target.js'
+import { databaseArg, openTarget, targetFlags } from '../../cli/target.js'
 
 export default class DbVerify extends PerdureCommand {
   static override summary = 'Check every object of a database: checksums, states, references, history.'
@@ -18,7 +18,7 @@ ${EXIT.damaged} if anything is wrong.`
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(DbVerify)
-    await using db = await openTarget(chooseTarget(flags, args.database), { readonly: true })
+    await using db = await openTarget(flags, args.database, { readonly: true })
     const progress = new Progress(this.jsonEnabled())
     const report = await db.verify({
       signal: interruptSignal(),
