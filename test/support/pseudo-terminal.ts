@@ -34,15 +34,16 @@ export class PseudoTerminal {
     this.#child.stdin?.write(text)
   }
 
-  /** Waits until the screen shows what has not been seen before, and returns all up to its end. */
+  /** Waits until the screen shows what has not been seen before, and returns everything new up to its end. */
   async see(what: string | RegExp): Promise<string> {
     const deadline = Date.now() + PATIENCE_MS
     for (;;) {
-      const fresh = plain(this.#output.slice(this.#seen))
-      const at = typeof what === 'string' ? fresh.indexOf(what) : fresh.search(what)
-      if (at >= 0) {
-        this.#seen = this.#output.length
-        return fresh
+      const fresh = plain(this.#output).slice(this.#seen)
+      const found = typeof what === 'string' ? fresh.indexOf(what) : fresh.search(what)
+      if (found >= 0) {
+        const end = found + (typeof what === 'string' ? what : (what.exec(fresh)?.[0] as string)).length
+        this.#seen += end
+        return fresh.slice(0, end)
       }
       if (Date.now() > deadline) throw new Error(`Waited in vain for ${what}; the screen shows:\n${fresh}`)
       await this.#moreOutput(deadline - Date.now())
