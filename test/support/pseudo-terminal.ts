@@ -41,7 +41,7 @@ export class PseudoTerminal {
       const fresh = plain(this.#output).slice(this.#seen)
       const found = typeof what === 'string' ? fresh.indexOf(what) : fresh.search(what)
       if (found >= 0) {
-        const end = found + (typeof what === 'string' ? what : (what.exec(fresh)?.[0] as string)).length
+        const end = found + lengthOf(what, fresh)
         this.#seen += end
         return fresh.slice(0, end)
       }
@@ -68,6 +68,12 @@ export class PseudoTerminal {
   kill(): void {
     this.#child.kill('SIGKILL')
   }
+}
+
+function lengthOf(what: string | RegExp, text: string): number {
+  if (typeof what === 'string') return what.length
+  const [matched = ''] = what.exec(text) ?? []
+  return matched.length
 }
 
 /** Without what moves the cursor and sets colours. */
