@@ -11,6 +11,9 @@ import type { Serializer } from './core/serializer.js'
 import type { SharedStorage, Storage } from './core/storage.js'
 import { checkOptions } from './options.js'
 import { checkKnown, loadSerializer } from './serializers/registry.js'
+import { isAddressUrl } from './server/address.js'
+import { CLIENT_OPTIONS, type ClientStorageOptions } from './storages/client/client-options.js'
+import { ClientStorage } from './storages/client.js'
 import { FileStorage, isFileHandle } from './storages/file.js'
 import { FILE_OPTIONS, type FileStorageOptions } from './storages/file-options.js'
 
@@ -23,17 +26,18 @@ export type Root<Entries extends object = Record<string, unknown>> = Omit<
   set<Key extends keyof Entries & string>(key: Key, value: Entries[Key]): Root<Entries>
 }
 
-/** Options of {@link open}: how to store, and defaults for the connections. */
-export interface OpenOptions extends FileStorageOptions, ConnectionOptions {
+/** Options of {@link open}: of the storage, whichever it is, and defaults for the connections. */
+export interface OpenOptions extends FileStorageOptions, ClientStorageOptions, ConnectionOptions {
   /** Classes whose instances the database holds. Collections are known anyway. */
   readonly classes?: readonly PersistentClass[]
 }
 
-/** Where {@link open} finds a database: a path, nothing (a temporary file), an open Storage, or a handle from another thread. */
+/** Where {@link open} finds a database: a path, the URL of a server, nothing (a temporary file), an open Storage, or a handle from another thread. */
 export type Location = string | undefined | Storage | SharedStorage['handle']
 
 const CONNECTION_OPTIONS = ['cacheSize', 'isolation', 'readonly'] as const
-const OPTIONS = ['classes', ...FILE_OPTIONS, ...CONNECTION_OPTIONS]
+const FILE_OPEN_OPTIONS = ['classes', ...FILE_OPTIONS, ...CONNECTION_OPTIONS]
+const SERVER_OPEN_OPTIONS = ['classes', 'serializer', ...CLIENT_OPTIONS, ...CONNECTION_OPTIONS]
 
 for (const type of collectionClasses) registerClass(type)
 
@@ -46,17 +50,20 @@ for (const type of collectionClasses) registerClass(type)
  * ```
  *
  * @param location a file's path; or nothing, for a temporary database that is removed when it is closed; or an open
- *   Storage, which the database then owns; or a handle made by `db.share()` in another thread
+ *   Storage, which the database then owns; or a handle made by `db.share()` in another thread; or a server's URL:
+ *   `perdure://host:2972`, `perdure+tls://host:2972`, `perdure+unix:///path`, `perdure+unix:@name`
  * @throws PerdureError `PERDURE_ARGUMENT` for an unknown option, `PERDURE_CLASS`, `PERDURE_SERIALIZER` if the database
  *   was created with another serializer or with one that is not registered, `PERDURE_LOCKED` if another process has
  *   it open for writing, `PERDURE_NOT_A_DATABASE`, `PERDURE_FORMAT_VERSION`, `PERDURE_CORRUPTION`, `PERDURE_PERMISSION`,
- *   `PERDURE_NOT_FOUND`, `PERDURE_NO_SPACE`, `PERDURE_IO`
+ *   `PERDURE_NOT_FOUND`, `PERDURE_NO_SPACE`, `PERDURE_IO`; of a server `PERDURE_TIMEOUT`, `PERDURE_AUTHENTICATION`,
+ *   `PERDURE_PROTOCOL`
  */
 export async function open<Entries extends object = Record<string, unknown>>(
   location?: Location,
   options: OpenOptions = {},
 ): Promise<Database<Root<Entries>>> {
-  checkOptions('open', options, OPTIONS)
+  if (isServer(location)) checkOptions('open, of a server,', options, SERVER_OPEN_OPTIONS)
+  else checkOptions('open', options, FILE_OPEN_OPTIONS)
   const classes = new ClassRegistry(globalClasses)
   for (const type of options.classes ?? []) classes.register(type)
   const storage = await openStorage(location, options)
@@ -78,11 +85,13 @@ async function openStorage(location: Location, options: OpenOptions): Promise<St
   const { serializer } = options
   // Before anything is created: an unknown name must not end up in a file.
   if (serializer !== undefined) checkKnown(serializer)
-  if (location === undefined || typeof location === 'string') {
+  if (location === undefined || (typeof location === 'string' && !isServer(location))) {
     return FileStorage.open(checkPath(location), pick(options, FILE_OPTIONS))
   }
-  const storage = isFileHandle(location) ? FileStorage.attach(location) : checkStorage(location)
+  const storage = await attach(location, options)
   if (serializer !== undefined && storage.serializer !== serializer) {
+    // Storages that were given belong to the caller until the database is open.
+    if (typeof location === 'string') await storage.close()
     throw new PerdureError(
       'PERDURE_SERIALIZER',
       `${storage.location} was created with the serializer ${storage.serializer}, not ${serializer}. Leave the option out, or convert the database.`,
@@ -90,6 +99,15 @@ async function openStorage(location: Location, options: OpenOptions): Promise<St
     )
   }
   return storage
+}
+
+async function attach(location: Exclude<Location, undefined>, options: OpenOptions): Promise<Storage> {
+  if (typeof location === 'string') return ClientStorage.connect(location, pick(options, CLIENT_OPTIONS))
+  return isFileHandle(location) ? FileStorage.attach(location) : checkStorage(location)
+}
+
+function isServer(location: Location): location is string {
+  return typeof location === 'string' && isAddressUrl(location)
 }
 
 async function serializerOf({ serializer, location }: Storage): Promise<Serializer> {
@@ -107,7 +125,7 @@ function checkPath(location: string | undefined): string | undefined {
   if (scheme === undefined) return location
   throw new PerdureError(
     'PERDURE_UNSUPPORTED',
-    `Cannot open ${location}: there is no storage for ${scheme} addresses. Give a file's path.`,
+    `Cannot open ${location}: there is no storage for ${scheme} addresses. Give a file's path, or a server's address, as in perdure://host:2972.`,
     { details: { path: location } },
   )
 }

@@ -53,8 +53,7 @@ export async function prefetchObjects(source: CrawlSource, start: readonly Oid[]
   const frontier = new Frontier(start)
   let loaded = 0
   for (let level = 0; level <= depth; level++) {
-    for (const oids of batches(frontier.take())) {
-      const records = await source.loadAhead(oids, transaction)
+    for await (const records of loadBatches(source, frontier.take(), transaction)) {
       if (records === undefined) return loaded
       for (const record of records) {
         if (record === undefined) continue
@@ -79,8 +78,7 @@ export async function* crawlObjects(
   const { transaction } = source
   const frontier = new Frontier(start)
   while (frontier.oids.length > 0) {
-    for (const oids of batches(frontier.take())) {
-      const records = await source.loadAhead(oids, transaction)
+    for await (const records of loadBatches(source, frontier.take(), transaction)) {
       for (const record of records ?? []) {
         if (record === undefined) continue
         frontier.add(record)
@@ -93,8 +91,24 @@ export async function* crawlObjects(
   }
 }
 
-function* batches(oids: readonly Oid[]): Iterable<Oid[]> {
-  for (let i = 0; i < oids.length; i += BATCH) yield oids.slice(i, i + BATCH)
+/** The records of these objects in batches; while one is being used, the next one is on its way. */
+async function* loadBatches(
+  source: CrawlSource,
+  oids: readonly Oid[],
+  transaction: number,
+): AsyncGenerator<(StoredRecord | undefined)[] | undefined> {
+  const load = (from: number) => {
+    const records = source.loadAhead(oids.slice(from, from + BATCH), transaction)
+    // Nobody hears of a failure if the batch is not wanted any more.
+    records.catch(() => undefined)
+    return records
+  }
+  let next = load(0)
+  for (let from = 0; from < oids.length; from += BATCH) {
+    const records = await next
+    if (from + BATCH < oids.length) next = load(from + BATCH)
+    yield records
+  }
 }
 
 function crawlEnded(): PerdureError {

@@ -30,7 +30,7 @@ export interface DatabaseParts {
 
 /** Options of {@link Database.transact}. */
 export interface TransactOptions extends ConnectionOptions, CommitOptions {
-  /** How often to run the function again after a conflict; 10 unless given. */
+  /** How often to run the function again after a conflict, or when the connection to the server was lost; 10 unless given. */
   readonly retries?: number
 }
 
@@ -95,8 +95,9 @@ export class Database<Root extends object = Persistent> {
   }
 
   /**
-   * Runs `work` in a transaction on a connection of its own, and commits. If the commit conflicts with another
-   * one, everything is dropped and `work` runs again, after a short random wait that grows with each time.
+   * Runs `work` in a transaction on a connection of its own, and commits. If the commit conflicts with another one, or
+   * if the connection to the server is lost and nothing was stored, everything is dropped and `work` runs again, after a
+   * short random wait that grows with each time.
    *
    * Objects must not be used after `work` has returned: the connection is then given to others.
    *
@@ -117,7 +118,7 @@ export class Database<Root extends object = Persistent> {
           await connection.commit(remarks)
           return result
         } catch (error) {
-          if (!(error instanceof ConflictError) || !(attempt < retries)) throw error
+          if (!mayHelpToRepeat(error) || !(attempt < retries)) throw error
           connection.abort()
           await backOff(attempt)
         }
@@ -255,6 +256,11 @@ export class Database<Root extends object = Persistent> {
       })
     }
   }
+}
+
+/** After these, surely nothing was stored. */
+function mayHelpToRepeat(error: unknown): boolean {
+  return error instanceof ConflictError || (error instanceof PerdureError && error.code === 'PERDURE_DISCONNECTED')
 }
 
 /** Waits a random time whose upper bound doubles with each attempt, so that rivals do not meet again. */

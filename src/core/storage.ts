@@ -268,6 +268,11 @@ export interface Storage {
   readonly serializer: string
   readonly capabilities: ReadonlySet<Capability>
   readonly readonly: boolean
+  /**
+   * Changes when oids that were allocated, and not committed, must not be used any more, because a server that has been
+   * started anew may give them to others. Not there if that cannot happen.
+   */
+  readonly oidEpoch?: number
 
   /** A view of the newest committed state. */
   snapshot(): Snapshot

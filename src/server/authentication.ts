@@ -50,11 +50,11 @@ export interface Authenticator {
   begin(mechanism: string, context: PeerContext): Exchange
 }
 
-/** Lets everybody in with one role. */
+/** Lets everybody in with one role, under the name of their certificate if they have shown one. */
 export function anonymous(role: Role): Authenticator {
   return {
     mechanisms: () => [],
-    identify: () => ({ user: '', role }),
+    identify: ({ certificateName = '' }) => ({ user: certificateName, role }),
     begin: () => {
       throw new TypeError('Nobody is asked who lets everybody in.')
     },

@@ -13,6 +13,8 @@ export class Maintenance implements ActiveRequest {
   readonly #request: number
   readonly #controller = new AbortController()
   #toldAt = Number.NEGATIVE_INFINITY
+  /** The newest progress, as long as it has not been sent. */
+  #untold: Part | undefined
 
   constructor(output: Output, request: number) {
     this.#output = output
@@ -25,27 +27,38 @@ export class Maintenance implements ActiveRequest {
 
   grant(): void {}
 
-  pack(storage: Storage, { retain, keepOld }: Extract<Request, { type: 'pack' }>): Promise<PackResult> {
+  async pack(storage: Storage, { retain, keepOld }: Extract<Request, { type: 'pack' }>): Promise<PackResult> {
     const options: PackOptions = {
       keepOld,
       signal: this.#controller.signal,
       onProgress: (progress) => this.#tell({ type: 'packProgress', progress }),
     }
-    return storage.pack(retain === undefined ? options : { ...options, retain })
+    const result = await storage.pack(retain === undefined ? options : { ...options, retain })
+    this.#tellLast()
+    return result
   }
 
-  verify(storage: Storage): Promise<VerifyReport> {
-    return storage.verify({
+  async verify(storage: Storage): Promise<VerifyReport> {
+    const report = await storage.verify({
       signal: this.#controller.signal,
       onProgress: (progress) => this.#tell({ type: 'verifyProgress', progress }),
     })
+    this.#tellLast()
+    return report
+  }
+
+  /** Clients are promised a word at the end. */
+  #tellLast(): void {
+    if (this.#untold !== undefined) this.#output.send(encodeServerMessage(this.#request, this.#untold))
   }
 
   /** Progress that a slow client would get late is not worth sending. */
   #tell(part: Part): void {
     const now = performance.now()
+    this.#untold = part
     if (now - this.#toldAt < PROGRESS_INTERVAL_MS || this.#output.unsentBytes > 0) return
     this.#toldAt = now
+    this.#untold = undefined
     this.#output.send(encodeServerMessage(this.#request, part))
   }
 }

@@ -10,6 +10,7 @@ import type { Protocol1Limits } from './durus/limits.js'
 import { protocol1 } from './durus/protocol-1.js'
 import { Protocol1Service } from './durus/service.js'
 import { newestTid, OutcomeRegister } from './outcome-register.js'
+import { LEAST_LIMITS } from './protocol/limit-codec.js'
 import { DEFAULT_LIMITS, type Limits, PREFACE } from './protocol/messages.js'
 import { type ServerLog, SILENT } from './server-log.js'
 import { type ServerFigures, ServerStatistics } from './server-statistics.js'
@@ -30,7 +31,10 @@ export interface StorageServerOptions {
   /** Who may connect. See `anonymous` for letting everybody in. */
   readonly authenticator: Authenticator
   readonly limits?: Partial<Limits>
-  /** Further clients are turned away. Default 10,000. */
+  /**
+   * When there are more, the oldest connection that has not been let in yet gives way; if there is none, the new client
+   * is turned away. Default 10,000.
+   */
   readonly maxConnections?: number
   /** How long a client has to be let in, in ms. Default 10,000. */
   readonly handshakeTimeoutMs?: number
@@ -64,10 +68,12 @@ export class StorageServer {
   readonly #protocols: ReadonlyMap<number, SessionFactory>
   readonly #options: StorageServerOptions
   readonly #connections = new Set<ClientConnection>()
+  /** Those that have not been let in yet, the oldest first. */
+  readonly #strangers = new Set<ClientConnection>()
   readonly #ticker: NodeJS.Timeout
   #stopping: Promise<void> | undefined
 
-  /** @throws PerdureError `PERDURE_CLOSED` if the storage is closed */
+  /** @throws PerdureError `PERDURE_CLOSED` if the storage is closed; `PERDURE_ARGUMENT` for limits that are too low */
   constructor(options: StorageServerOptions) {
     const { storage, authenticator, limits, allowStop = false, databaseId = '', log = SILENT, protocols } = options
     this.#options = options
@@ -81,7 +87,7 @@ export class StorageServer {
     this.#services = {
       storage,
       authenticator,
-      limits: { ...DEFAULT_LIMITS, ...limits },
+      limits: checkLimits({ ...DEFAULT_LIMITS, ...limits }),
       statistics: this.#statistics,
       outcomes: new OutcomeRegister(storage, gate),
       gate,
@@ -106,7 +112,7 @@ export class StorageServer {
    */
   accept(socket: Socket, context: PeerContext = { peer: addressOf(socket) }): void {
     const { maxConnections = DEFAULT_MAX_CONNECTIONS } = this.#options
-    const isFull = this.#connections.size >= maxConnections
+    const isFull = this.#connections.size >= maxConnections && !this.#giveUpStranger()
     if (isFull || this.#stopping !== undefined) {
       const full = `There are ${maxConnections} connections already, which is the limit.`
       this.#turnAway(socket, context, isFull ? full : 'The server is being stopped.')
@@ -122,9 +128,12 @@ export class StorageServer {
       log: this.#log,
       handshakeTimeoutMs: this.#options.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS,
       requestStop: () => this.#requestStop(),
+      welcomed: (connection: ClientConnection) => this.#strangers.delete(connection),
       forget: (connection: ClientConnection) => this.#forget(connection),
     }
-    this.#connections.add(new ClientConnection(server, this.#statistics.connections, socket, context))
+    const connection = new ClientConnection(server, this.#statistics.connections, socket, context)
+    this.#connections.add(connection)
+    this.#strangers.add(connection)
   }
 
   /**
@@ -158,8 +167,18 @@ export class StorageServer {
     this.#log.write({ event: 'refused', peer, error: new PerdureError('PERDURE_LIMIT', message) })
   }
 
+  /** Makes room: whoever has been a stranger for longest must not keep others out by saying nothing. */
+  #giveUpStranger(): boolean {
+    const [oldest] = this.#strangers
+    if (oldest === undefined) return false
+    this.#strangers.delete(oldest)
+    oldest.giveWay()
+    return true
+  }
+
   #forget(connection: ClientConnection): void {
     this.#connections.delete(connection)
+    this.#strangers.delete(connection)
     this.#statistics.clients--
   }
 
@@ -183,6 +202,14 @@ export class StorageServer {
       return undefined // The storage was closed first; requests will say so.
     }
   }
+}
+
+function checkLimits(limits: Limits): Limits {
+  for (const name of ['frameBytes', 'requests', 'snapshots'] as const) {
+    if (Number.isSafeInteger(limits[name]) && limits[name] >= LEAST_LIMITS[name]) continue
+    throw new PerdureError('PERDURE_ARGUMENT', `The limit ${name} must be a whole number from ${LEAST_LIMITS[name]}.`)
+  }
+  return limits
 }
 
 function addressOf(socket: Socket): string {

@@ -36,6 +36,8 @@ export class FileStorage implements Storage {
   readonly serializer: string
   readonly capabilities: ReadonlySet<Capability>
   readonly readonly: boolean
+  /** Which database it is, in hexadecimal digits. A pack does not change it; copies of the file have it too. */
+  readonly databaseId: string
   /** What was done to open the file. */
   readonly recovery: RecoveryReport
 
@@ -48,6 +50,7 @@ export class FileStorage implements Storage {
     this.#backend = backend
     this.location = backend.path
     this.serializer = backend.serializer
+    this.databaseId = Buffer.from(backend.shared.header.databaseId).toString('hex')
     this.recovery = backend.recovery
     this.readonly = backend instanceof ReadonlyBackend
     this.capabilities = capabilitiesOf(backend)

@@ -1,4 +1,6 @@
 export type * from '../core/storage.js'
+export type { ClientStorageOptions, ClientTlsOptions } from './client/client-options.js'
+export { ClientStorage } from './client.js'
 export { FileStorage } from './file.js'
 export type { FileStorageOptions } from './file-options.js'
 export { MemoryStorage, type MemoryStorageOptions } from './memory.js'
