@@ -76,7 +76,13 @@ export class FilePacker {
     }
     const signals = signal === undefined ? [this.#closing.signal] : [this.#closing.signal, signal]
     try {
-      const result = await packJournal(nodeFileSystem, { size, run: pool.run.bind(pool) }, host, settings, AbortSignal.any(signals))
+      const result = await packJournal(
+        nodeFileSystem,
+        { size, run: pool.run.bind(pool) },
+        host,
+        settings,
+        AbortSignal.any(signals),
+      )
       this.#packs++
       return result
     } finally {
