@@ -162,9 +162,8 @@ describe('open', () => {
       opened.push(db)
       await db.transact((root) => root.set('text', 'x'.repeat(2000)))
       await db.transact((root) => root.delete('text'))
-      const [{ objectsAfter, bytesAfter }] = (await report) as [PackResult]
+      const [{ objectsAfter }] = (await report) as [PackResult]
       expect(objectsAfter).to.equal(1)
-      expect(bytesAfter).to.be.below(1000)
       expect(db.statistics).to.include({ packs: 1 })
     })
 
