@@ -33,6 +33,7 @@ export { type AutomaticPackOptions, PackSchedule } from './core/pack-schedule.js
 export { isPersistent, noteChange, oidOf, Persistent } from './core/persistent.js'
 export type * from './core/storage.js'
 export { type Location, type OpenOptions, open, type Root } from './open.js'
+export type { Registration } from './registration.js'
 export { packFile } from './storages/pack-file.js'
 export type { FilePackOptions } from './storages/pack-options.js'
 export { repairFile } from './storages/repair.js'

@@ -1,4 +1,3 @@
-import { PerdureError } from './core/errors.js'
 import type { Storage, StorageStatistics } from './core/storage.js'
 import type { ServeLog } from './serve-log.js'
 import type { Address } from './server/address.js'
@@ -77,22 +76,19 @@ export class RunningServer {
 
   /**
    * Reads certificates and credentials again, and begins a new log file if the old one has been moved away. Connections go
-   * on. What cannot be used leaves everything as it was; but nobody new gets in as long as the credentials are unusable.
+   * on. Certificates that cannot be used leave the old ones in use; with credentials that cannot be used nobody new gets in.
    *
-   * @throws PerdureError what {@link serve} throws for these files
+   * @throws PerdureError what {@link serve} throws for these files, after all have been tried
    */
   async reload(): Promise<void> {
-    const { tls, listeners, credentials, log } = this.#parts
-    try {
-      log.reopen()
-      const loaded = tls === undefined ? undefined : await loadTls(tls)
-      if (loaded !== undefined) for (const listener of listeners) listener.reload(loaded)
-      await credentials?.current()
-      log.note('info', 'reloaded', {}, 'read certificates and credentials again')
-    } catch (error) {
-      log.note('error', 'reloadFailed', { err: error }, 'some files cannot be used as they are')
-      throw error
-    }
+    const { credentials, log } = this.#parts
+    const problems = await this.#attempt('reloadFailed', [
+      () => log.reopen(),
+      () => this.#reloadTls(),
+      () => credentials?.current(),
+    ])
+    if (problems.length > 0) throw problems[0]
+    log.note('info', 'reloaded', {}, 'read certificates and credentials again')
   }
 
   /**
@@ -123,26 +119,35 @@ export class RunningServer {
   async #run(reason: string): Promise<void> {
     const { listeners, core, storage, ownsStorage, log } = this.#parts
     log.note('info', 'stopping', { reason }, 'stopping')
+    const problems = await this.#attempt('stopFailed', [
+      ...listeners.map((listener) => () => listener.close()),
+      () => core.stop(),
+      () => (ownsStorage ? storage.close() : undefined),
+    ])
+    for (const [name, handler] of Object.entries(this.#handlers)) process.off(name, handler)
+    log.note('info', 'stopped', { ...core.figures }, 'stopped')
+    await log.close()
+    if (problems.length > 0) throw problems[0]
+  }
+
+  async #reloadTls(): Promise<void> {
+    const { tls, listeners } = this.#parts
+    if (tls === undefined) return
+    const loaded = await loadTls(tls)
+    for (const listener of listeners) listener.reload(loaded)
+  }
+
+  /** Takes every step, whatever becomes of the others, and gives what went wrong. */
+  async #attempt(event: string, steps: readonly (() => unknown)[]): Promise<unknown[]> {
     const problems: unknown[] = []
-    const attempt = async (step: () => Promise<void> | void): Promise<void> => {
+    for (const step of steps) {
       try {
         await step()
       } catch (error) {
         problems.push(error)
-        log.note('error', 'stopFailed', { err: error }, 'something could not be closed')
+        this.#parts.log.note('error', event, { err: error }, (error as Error).message)
       }
     }
-    for (const listener of listeners) await attempt(() => listener.close())
-    await attempt(() => core.stop())
-    if (ownsStorage) await attempt(() => storage.close())
-    for (const [name, handler] of Object.entries(this.#handlers)) process.off(name, handler)
-    log.note('info', 'stopped', { ...core.figures }, 'stopped')
-    log.close()
-    if (problems.length > 0) throw asPerdureError(problems[0])
+    return problems
   }
-}
-
-function asPerdureError(error: unknown): PerdureError {
-  if (error instanceof PerdureError) return error
-  return new PerdureError('PERDURE_IO', `The server could not be stopped properly: ${String(error)}`, { cause: error })
 }

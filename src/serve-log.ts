@@ -1,5 +1,5 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
-import { PerdureError, systemCode } from './core/errors.js'
+import { type ErrorCode, PerdureError, systemCode } from './core/errors.js'
 import type { ServerEvent, ServerLog } from './server/server-log.js'
 
 export type LogLevel = 'silent' | 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
@@ -22,7 +22,7 @@ const SECRETS = ['password', 'key', 'secret', 'proof', 'storedKey', 'serverKey',
 /** Fields of these names, at the top, in an error, in its details, or in its cause. */
 const REDACTED = SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`, `*.*.*.${name}`])
 
-type SonicBoom = ReturnType<typeof pino.destination>
+type Destination = ReturnType<typeof pino.destination>
 
 const LEVELS: Record<ServerEvent['event'], 'debug' | 'info' | 'warn' | 'error'> = {
   connected: 'debug',
@@ -41,14 +41,28 @@ const LEVELS: Record<ServerEvent['event'], 'debug' | 'info' | 'warn' | 'error'> 
 /** What is kept of what cannot be written just now. The rest is dropped. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024
 
+const OPEN_ERRORS: Record<string, readonly [ErrorCode, string]> = {
+  EACCES: ['PERDURE_PERMISSION', 'Check the permissions of the file and of its folder.'],
+  ENOENT: ['PERDURE_NOT_FOUND', 'Create the folder.'],
+}
+
+/** How long the end of a server waits for the last lines. */
+const CLOSE_TIMEOUT_MS = 2000
+
 /** The log of a server: JSON, a line for each event. A server without one is silent. */
 export class ServeLog implements ServerLog {
   readonly #logger: Logger
-  readonly #file: SonicBoom | undefined
+  /** Of a log that is no stream of somebody else's. */
+  readonly #output: Destination | undefined
+  readonly #path: string | undefined
+  #closed = false
 
-  private constructor(logger: Logger, file?: SonicBoom) {
+  private constructor(logger: Logger, output?: Destination, path?: string) {
     this.#logger = logger
-    this.#file = file
+    this.#output = output
+    this.#path = path
+    // A full disk, or a reader that has gone, must not end the server.
+    output?.on('error', () => {})
   }
 
   /** @throws PerdureError `PERDURE_PERMISSION`, `PERDURE_NOT_FOUND` or `PERDURE_IO` if the file cannot be written */
@@ -63,35 +77,51 @@ export class ServeLog implements ServerLog {
     }
     if (level === 'silent') return new ServeLog(pino(settings))
     if (typeof destination === 'object') return new ServeLog(pino(settings, destination))
-    const file = pino.destination({ dest: destination, sync: false, mode: 0o640, maxLength: MAX_WAITING_BYTES })
-    await opened(file, destination)
-    // A full disk must not end the server.
-    file.on('error', () => {})
-    return new ServeLog(pino(settings, file), file)
+    const output = pino.destination({ dest: destination, sync: false, mode: 0o640, maxLength: MAX_WAITING_BYTES })
+    if (typeof destination === 'number') return new ServeLog(pino(settings, output), output)
+    await opened(output, destination)
+    return new ServeLog(pino(settings, output), output, destination)
   }
 
   /** Something that the server does as a whole. */
   note(level: 'info' | 'warn' | 'error', event: string, fields: object, message: string): void {
-    this.#logger[level]({ event, ...fields }, message)
+    if (!this.#closed) this.#logger[level]({ event, ...fields }, message)
   }
 
   write(event: ServerEvent): void {
-    this.#logger[LEVELS[event.event]](fieldsOf(event))
+    if (!this.#closed) this.#logger[LEVELS[event.event]](fieldsOf(event))
   }
 
-  /** Begins a new file at the same path, after somebody has moved the old one away. */
-  reopen(): void {
-    this.#file?.reopen()
+  /**
+   * Begins a new file at the same path, after somebody has moved the old one away.
+   *
+   * @throws PerdureError as {@link open}; the log goes on in the old file
+   */
+  async reopen(): Promise<void> {
+    if (this.#output === undefined || this.#path === undefined) return
+    const done = opened(this.#output, this.#path)
+    this.#output.reopen()
+    await done
   }
 
-  /** Writes what is left, and closes the file. */
-  close(): void {
-    try {
-      this.#file?.flushSync()
-    } catch {
-      // The disk is full, or nobody reads any more; there is nowhere left to say so.
-    }
-    this.#file?.end()
+  /** Writes what is left, as far as that can be done, and closes the file. May be called more than once. */
+  async close(): Promise<void> {
+    const output = this.#output
+    if (output === undefined || this.#closed) return
+    this.#closed = true
+    const ended = new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, CLOSE_TIMEOUT_MS)
+      const done = (): void => {
+        clearTimeout(timer)
+        resolve()
+      }
+      output.once('close', done)
+      output.once('error', done)
+    })
+    output.end()
+    await ended
+    // Otherwise what could not be written would be tried again, for ever, when the process ends.
+    output.destroy()
   }
 }
 
@@ -113,19 +143,25 @@ function reasonOf(error: Error | undefined): object {
   }
 }
 
-function opened(file: SonicBoom, destination: string | number): Promise<void> {
-  if (typeof destination === 'number') return Promise.resolve()
+/** Resolves when the file has been opened, or opened anew. */
+function opened(output: Destination, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    file.once('ready', resolve)
-    file.once('error', (error) => {
+    const onReady = (): void => {
+      output.off('error', onError)
+      resolve()
+    }
+    const onError = (error: Error): void => {
+      output.off('ready', onReady)
       const system = systemCode(error) ?? 'unknown'
-      const code = { EACCES: 'PERDURE_PERMISSION', ENOENT: 'PERDURE_NOT_FOUND' }[system] ?? 'PERDURE_IO'
+      const [code, advice] = OPEN_ERRORS[system] ?? ['PERDURE_IO' as const, 'The disk may be failing.']
       reject(
-        new PerdureError(code as 'PERDURE_IO', `Cannot write the log ${destination} (${system}). Check the path.`, {
-          details: { path: destination, system },
+        new PerdureError(code, `Cannot write the log ${path} (${system}). ${advice}`, {
+          details: { path, system },
           cause: error,
         }),
       )
-    })
+    }
+    output.once('ready', onReady)
+    output.once('error', onError)
   })
 }

@@ -34,8 +34,8 @@ export interface DatabaseParts {
   readonly storage: Storage
   readonly serializer: Serializer
   readonly classes: ClassRegistry
-  /** Makes the root object of a new database. */
-  createRoot(): Persistent
+  /** Makes the root object of a new database. Undefined: it is left without one. */
+  readonly createRoot: (() => Persistent) | undefined
   /** For connections whose own options do not say otherwise. */
   readonly connectionOptions: ConnectionOptions
   /** Packs the storage until the database is closed. */
@@ -288,15 +288,15 @@ export class Database<Root extends object = Persistent> {
   }
 
   async #createRoot(): Promise<void> {
-    const { storage } = this.#parts
-    if (storage.readonly) return
+    const { storage, createRoot } = this.#parts
+    if (storage.readonly || createRoot === undefined) return
     const snapshot = storage.snapshot()
     const exists = snapshot.load(ROOT_OID) !== undefined
     snapshot.release()
     if (exists) return
     await using connection = this.#connect({})
     try {
-      await connection.createRoot(this.#parts.createRoot())
+      await connection.createRoot(createRoot())
     } catch (error) {
       // Somebody else was faster.
       if (!(error instanceof ConflictError)) throw error

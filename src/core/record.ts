@@ -44,6 +44,37 @@ export function encodeRecord(className: string, references: readonly Reference[]
   return out.buffer.subarray(0, out.length)
 }
 
+/** Encodes a record whose references do not say what classes they lead to. */
+export function encodeUntypedRecord(className: string, oids: readonly Oid[], state: Uint8Array): Uint8Array {
+  const out = new ByteWriter(64 + className.length + 8 * oids.length + state.length)
+  out.varint(2)
+  out.string(className)
+  out.string(ANY_CLASS)
+  out.varint(oids.length)
+  for (const oid of oids) {
+    out.varint(1)
+    out.varint(oid)
+  }
+  out.bytes(state)
+  return out.buffer.subarray(0, out.length)
+}
+
+/**
+ * The oids a record refers to and its state, a view of `data`, without building anything else.
+ *
+ * @throws PerdureError `PERDURE_DECODE`
+ */
+export function untypedRecord(data: Uint8Array): { readonly oids: readonly Oid[]; readonly state: Uint8Array } {
+  const cursor = new Cursor(data)
+  for (let classes = cursor.count(1); classes > 0; classes--) cursor.skip(cursor.varint())
+  const oids: Oid[] = []
+  for (let count = cursor.count(2); count > 0; count--) {
+    cursor.varint()
+    oids.push(cursor.varint())
+  }
+  return { oids, state: data.subarray(cursor.position) }
+}
+
 /** A record taken apart. Its references stand ready for the serializer that decodes the state. */
 export class DecodedRecord implements ReferenceReader {
   readonly className: string

@@ -1,6 +1,6 @@
 import { PerdureError } from '../core/errors.js'
 import type { RecordBatch } from '../core/storage.js'
-import { batchBytes } from './protocol/record-codecs.js'
+import { batchBytes, classNamesBytes } from './protocol/record-codecs.js'
 
 const OBJECT_BYTES = 28
 const REFERENCE_BYTES = 8
@@ -15,12 +15,12 @@ export function* splitBatch(batch: RecordBatch, wantedBytes: number, limitBytes:
     yield batch
     return
   }
-  const classBytes = batch.classNames.reduce((bytes, name) => bytes + name.length * 3 + 4, 32)
+  const classBytes = classNamesBytes(batch)
   let start = 0
   while (start < batch.oids.length) {
     const end = endOfPart(batch, start, wantedBytes - classBytes)
     const part = cut(batch, start, end)
-    const bytes = classBytes + part.oids.length * OBJECT_BYTES + part.references.length * REFERENCE_BYTES
+    const bytes = batchBytes(part)
     if (bytes > limitBytes) {
       throw new PerdureError(
         'PERDURE_LIMIT',

@@ -14,6 +14,7 @@ export interface ConnectionServer {
   readonly log: ServerLog
   readonly handshakeTimeoutMs: number
   requestStop(): void
+  welcomed(connection: ClientConnection): void
   forget(connection: ClientConnection): void
 }
 
@@ -54,6 +55,7 @@ export class ClientConnection implements SessionHost {
 
   welcomed(): void {
     clearTimeout(this.#handshakeTimer)
+    this.#server.welcomed(this)
   }
 
   blame(error: Error): void {
@@ -78,6 +80,11 @@ export class ClientConnection implements SessionHost {
     if (this.#speaker === undefined) this.#socket.destroy()
     else await Promise.race([this.#speaker.stop(), this.#closed])
     await this.#closed
+  }
+
+  /** Ends it for others' sake. */
+  giveWay(): void {
+    this.#refuse(new PerdureError('PERDURE_LIMIT', 'The client had to give way to others before it was let in.'))
   }
 
   /** Ends it at once. */

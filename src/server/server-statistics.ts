@@ -29,7 +29,7 @@ export class ServerStatistics {
   conflicts = 0
   bytesIn = 0
   bytesOut = 0
-  /** From the arrival of a load to its answer, in ms. */
+  /** How long the server worked on a load, in ms. */
   readonly loadLatency = new LatencyHistogram()
   /** From the arrival of a commit to its answer, in ms. */
   readonly commitLatency = new LatencyHistogram()

@@ -6,6 +6,9 @@ import type { Authenticator, PeerContext } from './authentication.js'
 import { ChangeTeller } from './change-teller.js'
 import { ClientConnection } from './client-connection.js'
 import { CommitGate } from './commit-gate.js'
+import type { Protocol1Limits } from './durus/limits.js'
+import { protocol1 } from './durus/protocol-1.js'
+import { Protocol1Service } from './durus/service.js'
 import { newestTid, OutcomeRegister } from './outcome-register.js'
 import { DEFAULT_LIMITS, type Limits, PREFACE } from './protocol/messages.js'
 import { type ServerLog, SILENT } from './server-log.js'
@@ -27,7 +30,10 @@ export interface StorageServerOptions {
   /** Who may connect. See `anonymous` for letting everybody in. */
   readonly authenticator: Authenticator
   readonly limits?: Partial<Limits>
-  /** Further clients are turned away. Default 10,000. */
+  /**
+   * When there are more, the oldest connection that has not been let in yet gives way; if there is none, the new client
+   * is turned away. Default 10,000.
+   */
   readonly maxConnections?: number
   /** How long a client has to be let in, in ms. Default 10,000. */
   readonly handshakeTimeoutMs?: number
@@ -38,6 +44,10 @@ export interface StorageServerOptions {
   /** The identity of the database, if it is known. */
   readonly databaseId?: string
   readonly log?: ServerLog
+  /** Of Durus clients. */
+  readonly protocol1Limits?: Partial<Protocol1Limits>
+  /** What all commits to the storage pass. Give one if others than clients commit, and let them pass it too. */
+  readonly gate?: CommitGate
   /** Sessions of other protocols, by the first byte of a connection. */
   readonly protocols?: ReadonlyMap<number, SessionFactory>
   /** Called when a client that may do so asks the server to end. Default: the server stops itself. */
@@ -57,6 +67,8 @@ export class StorageServer {
   readonly #protocols: ReadonlyMap<number, SessionFactory>
   readonly #options: StorageServerOptions
   readonly #connections = new Set<ClientConnection>()
+  /** Those that have not been let in yet, the oldest first. */
+  readonly #strangers = new Set<ClientConnection>()
   readonly #ticker: NodeJS.Timeout
   #stopping: Promise<void> | undefined
 
@@ -65,11 +77,12 @@ export class StorageServer {
     const { storage, authenticator, limits, allowStop = false, databaseId = '', log = SILENT, protocols } = options
     this.#options = options
     this.#log = log
+    const { gate = new CommitGate(), protocol1Limits } = options
     this.#protocols = new Map<number, SessionFactory>([
+      ...protocol1(new Protocol1Service({ storage, gate, limits: protocol1Limits })),
       ...(protocols ?? []),
       [PREFACE[0] as number, (transport, host) => new Session(transport, host)],
     ])
-    const gate = new CommitGate()
     this.#services = {
       storage,
       authenticator,
@@ -98,7 +111,7 @@ export class StorageServer {
    */
   accept(socket: Socket, context: PeerContext = { peer: addressOf(socket) }): void {
     const { maxConnections = DEFAULT_MAX_CONNECTIONS } = this.#options
-    const isFull = this.#connections.size >= maxConnections
+    const isFull = this.#connections.size >= maxConnections && !this.#giveUpStranger()
     if (isFull || this.#stopping !== undefined) {
       const full = `There are ${maxConnections} connections already, which is the limit.`
       this.#turnAway(socket, context, isFull ? full : 'The server is being stopped.')
@@ -114,9 +127,12 @@ export class StorageServer {
       log: this.#log,
       handshakeTimeoutMs: this.#options.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS,
       requestStop: () => this.#requestStop(),
+      welcomed: (connection: ClientConnection) => this.#strangers.delete(connection),
       forget: (connection: ClientConnection) => this.#forget(connection),
     }
-    this.#connections.add(new ClientConnection(server, this.#statistics.connections, socket, context))
+    const connection = new ClientConnection(server, this.#statistics.connections, socket, context)
+    this.#connections.add(connection)
+    this.#strangers.add(connection)
   }
 
   /**
@@ -150,8 +166,18 @@ export class StorageServer {
     this.#log.write({ event: 'refused', peer, error: new PerdureError('PERDURE_LIMIT', message) })
   }
 
+  /** Makes room: whoever has been a stranger for longest must not keep others out by saying nothing. */
+  #giveUpStranger(): boolean {
+    const [oldest] = this.#strangers
+    if (oldest === undefined) return false
+    this.#strangers.delete(oldest)
+    oldest.giveWay()
+    return true
+  }
+
   #forget(connection: ClientConnection): void {
     this.#connections.delete(connection)
+    this.#strangers.delete(connection)
     this.#statistics.clients--
   }
 

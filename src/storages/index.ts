@@ -6,6 +6,14 @@ export type { FileStorageOptions } from './file-options.js'
 export { MemoryStorage, type MemoryStorageOptions } from './memory.js'
 export { packFile } from './pack-file.js'
 export type { FilePackOptions } from './pack-options.js'
+export {
+  detectStorageKind,
+  findStorageKind,
+  registerStorage,
+  type StorageKind,
+  type StorageOpenOptions,
+  storageKinds,
+} from './registry.js'
 export { repairFile } from './repair.js'
 export type {
   DamagedRegion,

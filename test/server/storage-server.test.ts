@@ -8,7 +8,7 @@ import type { StorageServerOptions } from '../../src/server/storage-server.js'
 import { textOf, write } from '../../src/testing/suite-context.js'
 import { CountingStorage } from '../support/counting-storage.js'
 import { failure } from '../support/errors.js'
-import { type ProtocolClient, recordsOf, TestServer } from '../support/protocol-client.js'
+import { type ProtocolClient, recordsOf, TestServer } from '../support/test-server.js'
 
 describe('StorageServer', () => {
   let storage: CountingStorage
@@ -245,18 +245,31 @@ describe('StorageServer', () => {
     expect(closing?.type === 'closing' && closing.error.message).to.contain('version 3, 4')
   })
 
-  it('lets nobody wait for a client that does not say anything', async () => {
-    await restart({ handshakeTimeoutMs: 50, maxConnections: 3 })
-    const silent = [await server.stranger(), await server.stranger()]
-    const client = await server.client()
+  it('lets nobody wait for clients that do not say anything', async () => {
+    await restart({ maxConnections: 3 })
+    const [first, second] = [await server.stranger(), await server.stranger()]
+    const clients = [await server.client(), await server.client()]
+    await first.closed
+    await Promise.all(clients.map((client) => client.ask('done', { type: 'ping' })))
+    await server.client()
+    await second.closed
     const late = await server.stranger()
     await late.closed
-    await Promise.all(silent.map(({ closed }) => closed))
-    await client.ask('done', { type: 'ping' })
+    expect(codesOfEnds()).to.deep.equal(['PERDURE_LIMIT', 'PERDURE_LIMIT'])
     expect(events.filter(({ event }) => event === 'refused')).to.have.length(1)
-    const codes = events.map((event) => event.event === 'disconnected' && (event.error as { code?: string }).code)
-    expect(codes.filter(Boolean)).to.deep.equal(['PERDURE_TIMEOUT', 'PERDURE_TIMEOUT'])
   })
+
+  it('gives up a client that is not let in in time', async () => {
+    await restart({ handshakeTimeoutMs: 20 })
+    const silent = await server.stranger()
+    await silent.closed
+    await until(() => server.server.figures.clients === 0)
+    expect(codesOfEnds()).to.deep.equal(['PERDURE_TIMEOUT'])
+  })
+
+  function codesOfEnds(): unknown[] {
+    return events.flatMap((event) => (event.event === 'disconnected' ? [(event.error as { code?: string }).code] : []))
+  }
 
   it('finishes commits when it stops, and tells its clients', async () => {
     const client = await server.client()
@@ -267,6 +280,59 @@ describe('StorageServer', () => {
     expect(replies.map(({ reply }) => reply.type)).to.deep.equal(Array(20).fill('committed'))
     await client.closed
     expect(client.reasonForClosing).to.equal('PERDURE_DISCONNECTED')
+  })
+
+  it('serves others while a client does not read, with little memory for it', async () => {
+    const megabyte = 'x'.repeat(1024 * 1024)
+    const [deaf, client] = [await server.client(), await server.client()]
+    await commit(client, [write(0, megabyte)])
+    const { snapshot } = await deaf.ask('snapshot', { type: 'snapshot' })
+    deaf.socket.pause()
+    for (let i = 0; i < 150; i++) void deaf.load(snapshot, 0).catch(() => {})
+    await until(() => server.sockets.some(({ writableLength }) => writableLength > 3 * 1024 * 1024))
+    for (let i = 0; i < 100; i++) await client.ask('done', { type: 'ping' })
+    expect(server.sockets.map(({ writableLength }) => writableLength).sort((a, b) => b - a)[0]).to.be.below(6_000_000)
+    expect(storage.loads).to.be.below(100)
+    deaf.socket.resume()
+    await deaf.ask('done', { type: 'ping' })
+    expect(storage.loads).to.equal(150)
+  })
+
+  it('gives up what a client held that breaks off in the middle of a frame', async () => {
+    const client = await server.client()
+    await client.ask('snapshot', { type: 'snapshot' })
+    client.socket.write(Buffer.from([0, 0, 0, 1, 0x0a, 1, 2, 3]))
+    client.socket.resetAndDestroy()
+    await until(() => server.server.figures.clients === 0)
+    expect(storage.openSnapshots).to.equal(0)
+  })
+
+  it('tells clients that ask for nothing what has changed, now and then', async () => {
+    const [idle, client] = [await server.client(), await server.client()]
+    await idle.ask('snapshot', { type: 'snapshot' })
+    for (let tid = 0; tid < 20; tid++) await commit(client, [write(tid % 3, 'x')], tid)
+    await until(() => idle.notices.some((notice) => notice.type === 'changed' && notice.upTo === 20))
+    expectOrder(idle)
+    const oids = idle.notices.flatMap((notice) => (notice.type === 'changed' ? (notice.oids ?? []) : []))
+    expect(new Set(oids)).to.deep.equal(new Set([0, 1, 2]))
+  })
+
+  it('says what became of a commit whose client was lost', async () => {
+    const [lost, client] = [await server.client(), await server.client()]
+    const [sent, unsent] = [commitOf(0, [write(0, 'sent')]), commitOf(0, [write(1, 'unsent')])]
+    lost.send(sent)
+    await until(() => storage.statistics().commits === 1)
+    lost.close()
+    const found = await client.ask('outcome', { type: 'outcome', token: sent.token, base: 0 })
+    expect(found).to.deep.equal({ type: 'outcome', outcome: 'committed', tid: 1 })
+    expectOrder(client)
+    const never = await client.ask('outcome', { type: 'outcome', token: unsent.token, base: 0 })
+    expect(never).to.deep.equal({ type: 'outcome', outcome: 'refused', tid: 0 })
+    await failure('PERDURE_DISCONNECTED', () => client.request(unsent))
+    await restart({})
+    const later = await server.client()
+    const forgotten = await later.ask('outcome', { type: 'outcome', token: sent.token, base: 0 })
+    expect(forgotten.outcome).to.equal('unknown')
   })
 
   it('packs with progress, and gives up when the client does', async () => {
@@ -304,7 +370,7 @@ function expectOrder(client: ProtocolClient): void {
     if (message.type === 'changed') {
       expect(message.after).to.equal(covered)
       covered = message.upTo
-    } else if (message.type === 'snapshot' || message.type === 'committed') {
+    } else if (['snapshot', 'committed', 'outcome'].includes(message.type) && 'tid' in message) {
       expect(message.tid).to.be.at.most(covered)
     }
   }

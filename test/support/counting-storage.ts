@@ -29,6 +29,12 @@ export class CountingStorage extends MemoryStorage {
     }
   }
 
+  /** The newest state, as if it were a past one. */
+  override async snapshotAt(): Promise<Snapshot> {
+    await new Promise((resolve) => setImmediate(resolve))
+    return this.snapshot()
+  }
+
   override pack(options: PackOptions = {}): Promise<PackResult> {
     return this.onPack === undefined ? super.pack() : this.onPack(options)
   }

@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls'
 import { type ErrorCode, PerdureError, systemCode } from '../../core/errors.js'
 import { type Address, formatAddress, socketOptions } from '../address.js'
+import { inheritedPath } from './socket-activation.js'
 import { type SocketAccess, SocketFile } from './socket-file.js'
 import type { LoadedTls } from './tls-files.js'
 
@@ -164,7 +165,10 @@ function listen(server: Server, target: ListenTarget): Promise<void> {
 function addressOf(server: Server, target: ListenTarget, tls: boolean): Address {
   const actual = server.address()
   if (target.kind === 'unix') return target
-  if (typeof actual === 'string' || actual === null) return { kind: 'unix', path: (actual ?? '').replace(/^\0/, '@') }
+  // Of an inherited Unix socket, Node says nothing.
+  if (typeof actual !== 'object' || actual?.port === undefined) {
+    return { kind: 'unix', path: inheritedPath((target as { readonly fd: number }).fd) }
+  }
   return { kind: 'tcp', host: target.kind === 'tcp' ? target.host : actual.address, port: actual.port, tls }
 }
 

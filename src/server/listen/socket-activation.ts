@@ -1,3 +1,4 @@
+import { readFileSync, readlinkSync } from 'node:fs'
 import { PerdureError } from '../../core/errors.js'
 
 /** The first file descriptor that systemd passes. */
@@ -20,4 +21,21 @@ export function activatedSockets(environment: NodeJS.ProcessEnv = process.env): 
     )
   }
   return Array.from({ length: Number(count) }, (_, i) => FIRST_FD + i)
+}
+
+/**
+ * The path of an inherited Unix socket, or its abstract name with `@` before it, as Linux tells it: Node does not know
+ * it. `descriptor` and its number where there is nothing to be learned.
+ */
+export function inheritedPath(fd: number): string {
+  try {
+    const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${fd}`))?.[1]
+    for (const line of readFileSync('/proc/net/unix', 'utf8').split('\n')) {
+      const [, , , , , , number, path] = line.split(/ +/)
+      if (number === inode && path !== undefined) return path
+    }
+  } catch {
+    // There is no /proc, or it shows nothing.
+  }
+  return `descriptor ${fd}`
 }

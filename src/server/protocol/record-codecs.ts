@@ -91,8 +91,14 @@ function copyBytes(input: PayloadReader, length: number): ArrayBuffer {
   return Uint8Array.from(input.view(length)).buffer
 }
 
+/** How many bytes a batch takes at most. */
 export function batchBytes(batch: RecordBatch): number {
-  return batch.oids.length * 28 + batch.references.length * 8 + batch.classNames.length * 64 + 32
+  return batch.oids.length * 28 + batch.references.length * 8 + classNamesBytes(batch)
+}
+
+/** How many bytes a batch takes at most besides its objects and references. */
+export function classNamesBytes({ classNames }: RecordBatch): number {
+  return classNames.reduce((bytes, name) => bytes + name.length * 3 + 4, 32)
 }
 
 export function writeTransaction(out: FrameWriter, transaction: TransactionInfo): void {
