@@ -134,6 +134,7 @@ export interface TransactionInfo {
   readonly note: string
   /** '' if the commit had none. */
   readonly user: string
+  /** The storage may have given it one of its own if the commit had none. */
   readonly token?: Uint8Array
   /** What it takes in the storage, in bytes. */
   readonly bytes: number
