@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { PerdureError } from './core/errors.js'
+import { PICKLE } from './core/pickle.js'
 import type { Storage } from './core/storage.js'
 import { RunningServer } from './running-server.js'
 import { checkKnown } from './serializers/registry.js'
@@ -134,8 +135,8 @@ async function openStorage(location: string | Storage | undefined, options: Serv
   if (location !== undefined && isAddressUrl(location)) {
     throw new PerdureError('PERDURE_UNSUPPORTED', `${location} is served already. Give a file's path.`)
   }
-  // Before anything is created: an unknown name must not end up in a file.
-  if (options.serializer !== undefined) checkKnown(options.serializer)
+  // Before anything is created: an unknown name must not end up in a file. States of Durus clients are not decoded.
+  if (options.serializer !== undefined && options.serializer !== PICKLE) checkKnown(options.serializer)
   return FileStorage.open(
     location,
     Object.fromEntries(chosen.map((name) => [name, options[name]])) as FileStorageOptions,
