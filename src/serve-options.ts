@@ -8,7 +8,7 @@ import { accountNumber } from './server/listen/accounts.js'
 import type { SocketAccess } from './server/listen/socket-file.js'
 import type { TlsFiles } from './server/listen/tls-files.js'
 import { DEFAULT_LIMITS, type Limits, type Role } from './server/protocol/messages.js'
-import { FILE_OPTIONS, type FileStorageOptions } from './storages/file-options.js'
+import type { FileStorageOptions } from './storages/file-options.js'
 
 /** Who may connect to a Unix socket. */
 export interface SocketOptions {
@@ -49,6 +49,8 @@ export interface ServeOptions extends FileStorageOptions {
   readonly limits?: Partial<Limits> | undefined
   /** Default: silent. */
   readonly log?: LogOptions | undefined
+  /** Kind of a new database, `file` unless given; that of an existing one is recognised. See `registerStorage`. */
+  readonly storage?: string | undefined
   /** Reload on SIGHUP, and stop on SIGTERM and SIGINT. Default false. */
   readonly signals?: boolean | undefined
 }
@@ -70,7 +72,8 @@ export interface ServeSettings {
   readonly signals: boolean
 }
 
-const OPTIONS: readonly (keyof ServeOptions)[] = [
+/** The options that are no business of the storage. */
+export const SERVE_OPTIONS: readonly string[] = [
   'listen',
   'socketActivation',
   'socket',
@@ -84,8 +87,11 @@ const OPTIONS: readonly (keyof ServeOptions)[] = [
   'limits',
   'log',
   'signals',
-  ...FILE_OPTIONS,
 ]
+
+export function isServeOption(name: string): boolean {
+  return SERVE_OPTIONS.includes(name)
+}
 
 const LEAST_FRAME_BYTES = 65_536
 const FLAGS = ['socketActivation', 'insecure', 'allowRemoteStop', 'signals'] as const
@@ -96,7 +102,6 @@ const FLAGS = ['socketActivation', 'insecure', 'allowRemoteStop', 'signals'] as 
  * @throws PerdureError `PERDURE_ARGUMENT`, `PERDURE_UNSUPPORTED` for an abstract socket where there are none
  */
 export async function checkServeOptions(options: ServeOptions): Promise<ServeSettings> {
-  checkOptions('serve', options, OPTIONS)
   for (const name of FLAGS) {
     const value: unknown = options[name]
     if (value !== undefined && typeof value !== 'boolean') throw wrong(name, 'true or false')

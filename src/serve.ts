@@ -2,10 +2,18 @@ import type { Socket } from 'node:net'
 import { PerdureError } from './core/errors.js'
 import { PICKLE } from './core/pickle.js'
 import type { Storage } from './core/storage.js'
+import { openPath } from './open-path.js'
 import { RunningServer } from './running-server.js'
 import { checkKnown } from './serializers/registry.js'
 import { ServeLog } from './serve-log.js'
-import { checkExposure, checkServeOptions, type ServeOptions, type ServeSettings } from './serve-options.js'
+import {
+  checkExposure,
+  checkServeOptions,
+  isServeOption,
+  SERVE_OPTIONS,
+  type ServeOptions,
+  type ServeSettings,
+} from './serve-options.js'
 import { type Address, isAddressUrl } from './server/address.js'
 import { CredentialsFile } from './server/auth/credentials-file.js'
 import { PasswordAuthenticator } from './server/auth/password-authenticator.js'
@@ -16,7 +24,6 @@ import { activatedSockets } from './server/listen/socket-activation.js'
 import { type LoadedTls, loadTls } from './server/listen/tls-files.js'
 import { StorageServer } from './server/storage-server.js'
 import { FileStorage } from './storages/file.js'
-import { FILE_OPTIONS, type FileStorageOptions } from './storages/file-options.js'
 
 /**
  * Serves a database to other processes. When the promise resolves, clients can connect.
@@ -124,23 +131,21 @@ function accept(core: StorageServer, socket: Socket, address: Address): void {
 }
 
 async function openStorage(location: string | Storage | undefined, options: ServeOptions): Promise<Storage> {
-  const chosen = FILE_OPTIONS.filter((name) => options[name] !== undefined)
   if (typeof location === 'object') {
     if (typeof (location as Partial<Storage>).snapshot !== 'function') {
       throw new PerdureError('PERDURE_ARGUMENT', 'serve takes a path, an open storage, or nothing.')
     }
-    if (chosen.length === 0) return location
-    throw new PerdureError('PERDURE_ARGUMENT', `The storage is open already: the option ${chosen[0]} comes too late.`)
+    const tooLate = Object.keys(options).find((name) => !isServeOption(name))
+    if (tooLate === undefined) return location
+    throw new PerdureError('PERDURE_ARGUMENT', `The storage is open already: the option ${tooLate} comes too late.`)
   }
   if (location !== undefined && isAddressUrl(location)) {
     throw new PerdureError('PERDURE_UNSUPPORTED', `${location} is served already. Give a file's path.`)
   }
+  const { serializer } = options
   // Before anything is created: an unknown name must not end up in a file. States of Durus clients are not decoded.
-  if (options.serializer !== undefined && options.serializer !== PICKLE) checkKnown(options.serializer)
-  return FileStorage.open(
-    location,
-    Object.fromEntries(chosen.map((name) => [name, options[name]])) as FileStorageOptions,
-  )
+  if (serializer !== undefined && serializer !== PICKLE) checkKnown(serializer)
+  return openPath(location, { ...options }, 'serve', SERVE_OPTIONS)
 }
 
 function warnOfExpiry({ validTo }: LoadedTls, log: ServeLog): void {

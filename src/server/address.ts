@@ -71,10 +71,16 @@ export function formatAddress(address: Address): string {
   return `perdure${address.tls ? '+tls' : ''}://${host}:${address.port}`
 }
 
-/** What `net.connect` and `server.listen` take. */
+/**
+ * What `net.connect` and `server.listen` take. The name of an abstract socket has a length, zeros count, and releases of
+ * Node differ in whether they fill it up; so that all find each other, it always is as long as it can be.
+ */
 export function socketOptions(address: Address): { host: string; port: number } | { path: string } {
   if (address.kind === 'tcp') return { host: address.host, port: address.port }
-  return { path: address.path.replace(/^@/, '\0') }
+  if (!address.path.startsWith('@')) return { path: address.path }
+  return {
+    path: `\0${address.path.slice(1)}` + '\0'.repeat(MAX_SOCKET_PATH_BYTES - Buffer.byteLength(address.path) + 1),
+  }
 }
 
 function parseUrl(text: string): Address {

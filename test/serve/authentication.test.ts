@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { appendFileSync, chmodSync } from 'node:fs'
 import { createConnection, createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
@@ -159,6 +160,34 @@ describe('A server with users', () => {
     expect(wire).to.include('SCRAM-SHA-256')
     expect(wire).not.to.include(PASSWORDS.admin)
     expect(wire).not.to.include(Buffer.from(PASSWORDS.admin).toString('base64').replaceAll('=', ''))
+  })
+
+  it('is not taken for one that lets in everybody, which may be an impostor', async () => {
+    const impostor = await serve(new MemoryStorage(), { listen: { port: 0 } })
+    const at = impostor.addresses[0]?.url as string
+    const error = await failure('PERDURE_AUTHENTICATION', () =>
+      ClientStorage.connect(at, { user: 'admin', password: PASSWORDS.admin }),
+    )
+    expect(error.message).to.include('did not ask')
+    await impostor.stop()
+  })
+
+  it('serves no Durus clients, who cannot say who they are', async () => {
+    await server.stop()
+    for (const own of [{ users }, {}]) {
+      server = await serve(undefined, { listen: { port: 0 }, serializer: 'pickle', ...own })
+      const address = server.addresses[0]?.address as { port: number }
+      const socket = createConnection(address.port, '127.0.0.1')
+      const answer: Buffer[] = []
+      socket.on('data', (chunk: Buffer) => answer.push(chunk)).on('error', () => {})
+      const answered = Promise.race([once(socket, 'data'), once(socket, 'close')])
+      socket.write(Buffer.from('V\0\0\0\x01', 'latin1'))
+      await answered
+      // Version 1 is that of Durus; any other makes its client give up.
+      expect(Buffer.concat(answer).toString('hex') === '00000001').to.equal(!('users' in own))
+      await server.stop()
+      socket.destroy()
+    }
   })
 
   describe('and TLS', () => {

@@ -30,7 +30,9 @@ describe('addresses', () => {
 
   it('are what sockets take', () => {
     expect(socketOptions(parseAddress('perdure://[::1]'))).to.deep.equal({ host: '::1', port: 2972 })
-    expect(socketOptions(parseAddress('perdure+unix:@x'))).to.deep.equal({ path: '\0x' })
+    expect(socketOptions(parseAddress('perdure+unix:@x'))).to.deep.equal({ path: `\0x${'\0'.repeat(106)}` })
+    const { path = '' } = socketOptions({ kind: 'unix', path: '@ä' }) as { path?: string }
+    expect(Buffer.byteLength(path)).to.equal(108)
     expect(socketOptions(parseAddress({ path: '/x/@y' }))).to.deep.equal({ path: '/x/@y' })
   })
 

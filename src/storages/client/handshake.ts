@@ -45,6 +45,7 @@ export async function shakeHands(socket: Duplex, credentials: Credentials): Prom
     const hello = { versions: [PROTOCOL_VERSION], limits: DEFAULT_LIMITS, agent: AGENT }
     let answer = await talk.ask({ type: 'hello', hello }, PREFACE)
     if (answer.type === 'challenge') answer = await authenticate(talk, answer.mechanisms, credentials)
+    else if (answer.type === 'welcome' && credentials.user !== undefined) throw unproven()
     if (answer.type !== 'welcome') throw unexpected(answer.type)
     if (answer.welcome.version !== PROTOCOL_VERSION) {
       throw new PerdureError('PERDURE_PROTOCOL', `The server speaks version ${answer.welcome.version} of the protocol.`)
@@ -75,6 +76,14 @@ async function authenticate(
   scram.verify(last.data)
   // The server has proved itself; an empty message lets it say what it is.
   return talk.ask({ type: 'authenticate', mechanism: '', data: new Uint8Array() })
+}
+
+/** Who poses as a server and cannot prove that it knows the password's verifier would not ask for it. */
+function unproven(): PerdureError {
+  return new PerdureError(
+    'PERDURE_AUTHENTICATION',
+    'The server did not ask for a password, so it has not proved that it is the right one. Leave out the option user if it serves everybody.',
+  )
 }
 
 function unexpected(type: string): PerdureError {
