@@ -131,14 +131,13 @@ export class OutcomeRegister {
   async #search(key: string, base: Tid, upTo: Tid): Promise<Outcome> {
     if (!this.#storage.capabilities.has('history') || upTo - base > this.#searched) return { outcome: 'unknown' }
     try {
-      // From the base itself on: a pack may have taken together what led to the oldest state that it kept.
-      const first = Math.max(base, 1)
       let count = 0
-      for await (const { tid, token } of this.#storage.transactions({ from: first, to: upTo })) {
+      for await (const { tid, token } of this.#storage.transactions({ from: base + 1, to: upTo })) {
         if (token !== undefined && keyOf(token) === key) return { outcome: 'committed', tid }
         count++
       }
-      return { outcome: count === upTo - first + 1 ? 'refused' : 'unknown' }
+      // A pack takes together what led to the oldest state that it keeps: then some are missing.
+      return { outcome: count === upTo - base ? 'refused' : 'unknown' }
     } catch (error) {
       if ((error as PerdureError).code === 'PERDURE_HISTORY') return { outcome: 'unknown' }
       throw error

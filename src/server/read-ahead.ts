@@ -7,11 +7,17 @@ import { RecordParts } from './record-parts.js'
 import { SentMemory } from './sent-memory.js'
 
 /** Whatever the client asks for, no more than this is sent along with an object. */
-const MOST_RECORDS = 4096
+const MOST_RECORDS = 1024
 const MOST_BYTES = 1024 * 1024
 
 /** For each record that may be sent, so many are looked at, most of which the client has already. */
 const LOOKS_PER_RECORD = 4
+
+/** Others wait while records are looked at, so there is an end to it. */
+const MOST_LOOKS = 2048
+
+/** So many objects wait to be looked at. */
+const MOST_QUEUED = 4096
 
 /** Loads are answered in one go, so one writer serves all sessions. */
 const writer = new FrameWriter()
@@ -64,7 +70,7 @@ export class ReadAhead {
 
   #sendAhead(snapshot: Snapshot, asked: StoredRecord, ahead: Ahead): void {
     const later = this.#frontier.from(asked.oid)
-    const queue = recordReferences(asked.data).slice(0, MOST_RECORDS)
+    const queue = recordReferences(asked.data).slice(0, MOST_QUEUED)
     const seen = new Set<Oid>([asked.oid])
     let next = 0
     while (ahead.mayLook()) {
@@ -80,7 +86,7 @@ export class ReadAhead {
         break
       }
       this.#sent.note(record.oid, record.tid)
-      if (queue.length < MOST_RECORDS) queue.push(...recordReferences(record.data).slice(0, MOST_RECORDS))
+      if (queue.length < MOST_QUEUED) queue.push(...recordReferences(record.data).slice(0, MOST_QUEUED))
     }
     this.#frontier.add(queue, next)
   }
@@ -106,7 +112,7 @@ class Ahead {
     this.#frames = frames
     this.#mostRecords = Math.min(order.aheadRecords, MOST_RECORDS)
     this.#bytesLeft = Math.min(order.aheadBytes, MOST_BYTES)
-    this.#looks = this.#mostRecords * LOOKS_PER_RECORD
+    this.#looks = Math.min(this.#mostRecords * LOOKS_PER_RECORD, MOST_LOOKS)
   }
 
   mayLook(): boolean {

@@ -245,18 +245,31 @@ describe('StorageServer', () => {
     expect(closing?.type === 'closing' && closing.error.message).to.contain('version 3, 4')
   })
 
-  it('lets nobody wait for a client that does not say anything', async () => {
-    await restart({ handshakeTimeoutMs: 50, maxConnections: 3 })
-    const silent = [await server.stranger(), await server.stranger()]
-    const client = await server.client()
+  it('lets nobody wait for clients that do not say anything', async () => {
+    await restart({ maxConnections: 3 })
+    const [first, second] = [await server.stranger(), await server.stranger()]
+    const clients = [await server.client(), await server.client()]
+    await first.closed
+    await Promise.all(clients.map((client) => client.ask('done', { type: 'ping' })))
+    await server.client()
+    await second.closed
     const late = await server.stranger()
     await late.closed
-    await Promise.all(silent.map(({ closed }) => closed))
-    await client.ask('done', { type: 'ping' })
+    expect(codesOfEnds()).to.deep.equal(['PERDURE_LIMIT', 'PERDURE_LIMIT'])
     expect(events.filter(({ event }) => event === 'refused')).to.have.length(1)
-    const codes = events.map((event) => event.event === 'disconnected' && (event.error as { code?: string }).code)
-    expect(codes.filter(Boolean)).to.deep.equal(['PERDURE_TIMEOUT', 'PERDURE_TIMEOUT'])
   })
+
+  it('gives up a client that is not let in in time', async () => {
+    await restart({ handshakeTimeoutMs: 20 })
+    const silent = await server.stranger()
+    await silent.closed
+    await until(() => server.server.figures.clients === 0)
+    expect(codesOfEnds()).to.deep.equal(['PERDURE_TIMEOUT'])
+  })
+
+  function codesOfEnds(): unknown[] {
+    return events.flatMap((event) => (event.event === 'disconnected' ? [(event.error as { code?: string }).code] : []))
+  }
 
   it('finishes commits when it stops, and tells its clients', async () => {
     const client = await server.client()
