@@ -53,7 +53,9 @@ export async function prefetchObjects(source: CrawlSource, start: readonly Oid[]
   const frontier = new Frontier(start)
   let loaded = 0
   for (let level = 0; level <= depth; level++) {
-    for await (const records of loadBatches(source, frontier.take(), transaction)) {
+    const batches = new Batches(source, frontier.take(), transaction)
+    for (let batch = batches.take(); batch !== undefined; batch = batches.take()) {
+      const records = await batch
       if (records === undefined) return loaded
       for (const record of records) {
         if (record === undefined) continue
@@ -78,8 +80,9 @@ export async function* crawlObjects(
   const { transaction } = source
   const frontier = new Frontier(start)
   while (frontier.oids.length > 0) {
-    for await (const records of loadBatches(source, frontier.take(), transaction)) {
-      for (const record of records ?? []) {
+    const batches = new Batches(source, frontier.take(), transaction)
+    for (let batch = batches.take(); batch !== undefined; batch = batches.take()) {
+      for (const record of (await batch) ?? []) {
         if (record === undefined) continue
         frontier.add(record)
         if (wanted(recordClassName(record.data))) yield source.fill(record).object
@@ -91,23 +94,40 @@ export async function* crawlObjects(
   }
 }
 
-/** The records of these objects in batches; while one is being used, the next one is on its way. */
-async function* loadBatches(
-  source: CrawlSource,
-  oids: readonly Oid[],
-  transaction: number,
-): AsyncGenerator<(StoredRecord | undefined)[] | undefined> {
-  const load = (from: number) => {
-    const records = source.loadAhead(oids.slice(from, from + BATCH), transaction)
-    // Nobody hears of a failure if the batch is not wanted any more.
-    records.catch(() => undefined)
-    return records
+type Batch = (StoredRecord | undefined)[] | undefined
+
+/** The records of objects in batches: while one is being used, the next one is on its way. */
+class Batches {
+  readonly #source: CrawlSource
+  readonly #oids: readonly Oid[]
+  readonly #transaction: number
+  #asked = 0
+  #next: Promise<Batch> | undefined
+
+  constructor(source: CrawlSource, oids: readonly Oid[], transaction: number) {
+    this.#source = source
+    this.#oids = oids
+    this.#transaction = transaction
+    this.#ask()
   }
-  let next = load(0)
-  for (let from = 0; from < oids.length; from += BATCH) {
-    const records = await next
-    if (from + BATCH < oids.length) next = load(from + BATCH)
-    yield records
+
+  /** The next batch, or undefined if there is none. */
+  take(): Promise<Batch> | undefined {
+    const next = this.#next
+    this.#ask()
+    return next
+  }
+
+  #ask(): void {
+    if (this.#asked >= this.#oids.length) {
+      this.#next = undefined
+      return
+    }
+    const oids = this.#oids.slice(this.#asked, this.#asked + BATCH)
+    this.#asked += oids.length
+    this.#next = this.#source.loadAhead(oids, this.#transaction)
+    // Nobody hears of a failure if the batch is not wanted any more.
+    this.#next.catch(() => undefined)
   }
 }
 

@@ -1,5 +1,5 @@
 import { PerdureError } from '../core/errors.js'
-import { MAX_ID, type Oid, type Tid } from '../core/oid.js'
+import type { Oid, Tid } from '../core/oid.js'
 import type {
   Capability,
   CommitRequest,
@@ -17,7 +17,7 @@ import type {
   VerifyReport,
 } from '../core/storage.js'
 import { type AddressLike, formatAddress, parseAddress } from '../server/address.js'
-import { type Reply, type Request, TOKEN_BYTES, type Welcome } from '../server/protocol/messages.js'
+import type { Reply, Request, Welcome } from '../server/protocol/messages.js'
 import type { BridgeStarter } from '../workers/sync-bridge.js'
 import {
   type ClientStorageOptions,
@@ -28,10 +28,11 @@ import {
 import { type ClientHandle, ClientSnapshot } from './client/client-snapshot.js'
 import { commitSafely, notStored } from './client/commits.js'
 import { closed, Exchange, type ReplyOf } from './client/exchange.js'
+import { failing, listTransactions } from './client/history.js'
 import { manage } from './client/management.js'
 import { OidReserve } from './client/oid-reserve.js'
-import { streamParts } from './client/part-stream.js'
 import { ReadAhead } from './client/read-ahead.js'
+import { checkRequest, pointOf } from './client/request-checks.js'
 import { databaseReplaced, ServerSession } from './client/server-session.js'
 import { SharedRecords } from './client/shared-records.js'
 
@@ -43,9 +44,6 @@ const MANAGED: readonly Capability[] = ['pack', 'verify']
 
 /** Connections that are lost right after they were made are made anew so many times before that counts as a failure. */
 const ATTEMPTS = 3
-
-const MAX_NOTE_BYTES = 65_535
-const MAX_USER_BYTES = 255
 
 /**
  * A storage that is served by another process: see docs/client.md. All connections of a process that use one such
@@ -168,19 +166,21 @@ export class ClientStorage implements Storage {
     return new ClientSnapshot(this.#handle, snapshot, tid)
   }
 
-  async *transactions({ from, to, oid, newestFirst = false }: TransactionRange = {}): AsyncGenerator<TransactionInfo> {
-    this.#assertCan('history')
-    await this.#exchange.connected(this.#settings.timeoutMs)
-    const request: Request = {
-      type: 'transactions',
-      ...(from !== undefined && { from: pointOf(from) }),
-      ...(to !== undefined && { to: pointOf(to) }),
-      ...(oid !== undefined && { oid }),
-      newestFirst,
+  /** Asks the server at once, blocking the thread, which transaction is the newest, unless `to` says where to end. */
+  transactions(range: TransactionRange = {}): AsyncIterable<TransactionInfo> {
+    try {
+      this.#assertCan('history')
+      const whole = { ...range, to: range.to ?? this.#newestTid() }
+      return listTransactions(this.#exchange, whole, this.#settings.timeoutMs, () => this.#assertOpen())
+    } catch (error) {
+      return failing(error)
     }
-    for await (const part of streamParts(this.#exchange, request, () => this.#assertOpen())) {
-      if (part.type === 'transactionsPart') yield* part.transactions
-    }
+  }
+
+  #newestTid(): Tid {
+    const snapshot = this.snapshot()
+    snapshot.release()
+    return snapshot.tid
   }
 
   changes(after: Tid, upTo: Tid): Iterable<Oid> | undefined {
@@ -313,38 +313,6 @@ export class ClientStorage implements Storage {
       details: { path: this.location },
     })
   }
-}
-
-function pointOf(at: PointInTime): { readonly tid: Tid } | { readonly time: number } {
-  if (typeof at !== 'number') return { time: at.getTime() }
-  if (!isId(at)) throw new PerdureError('PERDURE_ARGUMENT', `${at} is not a transaction identifier.`)
-  return { tid: at }
-}
-
-function isId(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 0 && value <= MAX_ID
-}
-
-/** Refuses what cannot be sent. The rest is the server's storage to judge. */
-function checkRequest({ base, reads, writes, note = '', user = '', token }: CommitRequest): void {
-  if (!isId(base)) throw new PerdureError('PERDURE_ARGUMENT', `${base} is not a transaction identifier.`)
-  const bad = reads.find((oid) => !isId(oid)) ?? writes.find(({ oid }) => !isId(oid))?.oid
-  if (bad !== undefined) {
-    throw new PerdureError('PERDURE_ARGUMENT', `${bad} is not an object identifier.`, { details: { oid: bad } })
-  }
-  if (token !== undefined && token.length !== TOKEN_BYTES) {
-    throw new PerdureError('PERDURE_ARGUMENT', `A token has ${TOKEN_BYTES} bytes, not ${token.length}.`)
-  }
-  checkLength('note', note, MAX_NOTE_BYTES)
-  checkLength('user', user, MAX_USER_BYTES)
-}
-
-function checkLength(what: string, text: string, limit: number): void {
-  const bytes = Buffer.byteLength(text)
-  if (bytes <= limit) return
-  throw new PerdureError('PERDURE_LIMIT', `The ${what} is longer than ${limit} bytes of UTF-8.`, {
-    details: { bytes, limit },
-  })
 }
 
 interface ClientParts {

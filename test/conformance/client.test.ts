@@ -50,15 +50,17 @@ describe('ClientStorage', () => {
     states: { sound: Uint8Array.from(msgpack.encode({}, { position: () => 0 })), undecodable: Uint8Array.of(0xc1) },
   })
 
-  it('agrees with the model on every program', async () => {
-    await fc.assert(
-      fc.asyncProperty(modelProgram, async (program) => {
-        server = await servers.serve()
-        await using storage = await ClientStorage.connect(server.url)
-        await runModel(storage, program)
-        await stop()
-      }),
-      { numRuns: 20 },
-    )
-  })
+  for (const splits of [false, true]) {
+    it(`agrees with the model on every program${splits ? ', however bytes are split on their way' : ''}`, async () => {
+      await fc.assert(
+        fc.asyncProperty(modelProgram, async (program) => {
+          server = await servers.serve({ splits })
+          await using storage = await ClientStorage.connect(server.url)
+          await runModel(storage, program)
+          await stop()
+        }),
+        { numRuns: splits ? 5 : 15 },
+      )
+    })
+  }
 })

@@ -14,6 +14,8 @@ export interface ServeRequest {
   readonly role?: Role
   readonly databaseId?: string
   readonly limits?: Partial<Limits>
+  /** Clients reach it by way of a detour on which every byte travels alone. */
+  readonly splits?: boolean
 }
 
 /** From a test to the process with its servers. Each is answered. */

@@ -4,6 +4,7 @@ import { formatAddress, parseAddress, socketOptions } from '../../src/server/add
 import { anonymous, StorageServer } from '../../src/server/index.js'
 import { FileStorage } from '../../src/storages/file.js'
 import { MemoryStorage } from '../../src/storages/memory.js'
+import { Detour } from './detour.js'
 import type { FromServers, ServeRequest, ToServers } from './server-messages.js'
 
 /*
@@ -43,13 +44,16 @@ async function serve(request: ServeRequest): Promise<{ server: number; url: stri
   const address = parseAddress(request.address ?? { port: 0 })
   const listener = createServer((socket) => server.accept(socket)).listen(socketOptions(address))
   await once(listener, 'listening')
+  const place = address.kind === 'tcp' ? { ...address, port: (listener.address() as AddressInfo).port } : address
+  const detour = request.splits ? await Detour.start(formatAddress(place)) : undefined
+  if (detour !== undefined) detour.splits = true
   const stop = async () => {
+    await detour?.close()
     await closed(listener, () => server.stop())
     await storage.close()
   }
   running.push({ stop })
-  const url = address.kind === 'tcp' ? { ...address, port: (listener.address() as AddressInfo).port } : address
-  return { server: running.length - 1, url: formatAddress(url) }
+  return { server: running.length - 1, url: detour?.url ?? formatAddress(place) }
 }
 
 async function closed(listener: Server, stop: () => Promise<void>): Promise<void> {
