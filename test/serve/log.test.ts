@@ -157,7 +157,7 @@ describe('The log of a server', () => {
 
   it('on a full disk neither ends the server nor keeps it from stopping', async () => {
     server = await serve(new MemoryStorage(), { listen: { port: 0 }, log: { destination: '/dev/full' } })
-    await ProtocolClient.connect(server.addresses[0]?.url as string, ADA)
+    await ProtocolClient.connect(server.addresses[0]?.url as string)
     await server.stop()
   })
 })
