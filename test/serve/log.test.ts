@@ -69,6 +69,7 @@ describe('The log of a server', () => {
     expect(ended).to.have.length(5)
     expect(ended.map(({ code }) => code)).to.include.members(['PERDURE_AUTHENTICATION', 'PERDURE_PROTOCOL'])
     const of = ended.find(({ session }) => session === welcomed[0]?.['session'])
+    expect(of).to.include({ user: 'ada', protocol: 2, commits: 1, conflicts: 1 })
     expect(of?.['bytesIn']).to.be.greaterThan(100)
     expect(of?.['durationMs']).to.be.greaterThan(0)
   })
