@@ -4,6 +4,15 @@ import { fieldRead } from './suites/field-read.mjs'
 import { memory } from './suites/memory.mjs'
 import { opening } from './suites/open.mjs'
 import { get, traverse } from './suites/read.mjs'
+import {
+  serverClients,
+  serverCommit,
+  serverCrawl,
+  serverIdle,
+  serverLatency,
+  serverMemory,
+  serverTraverse,
+} from './suites/server.mjs'
 
 /**
  * By name. Each has a `title`, a `unit`, the `peers` it measures, and
@@ -22,4 +31,11 @@ export const SUITES = {
   unsynced,
   open: opening,
   memory,
+  'server-traverse': serverTraverse,
+  'server-crawl': serverCrawl,
+  'server-commit': serverCommit,
+  'server-clients': serverClients,
+  'server-latency': serverLatency,
+  'server-idle': serverIdle,
+  'server-memory': serverMemory,
 }

@@ -5,17 +5,24 @@ import { ClassRegistry, globalClasses, registerClass } from './core/class-regist
 import type { ConnectionOptions } from './core/connection-options.js'
 import { Database } from './core/database.js'
 import { PerdureError } from './core/errors.js'
+import {
+  type AutomaticPackOptions,
+  checkPackSchedule,
+  PACK_SCHEDULE_OPTIONS,
+  PackSchedule,
+} from './core/pack-schedule.js'
 import type { Persistent } from './core/persistent.js'
 import { PICKLE } from './core/pickle.js'
 import type { Serializer } from './core/serializer.js'
 import type { SharedStorage, Storage } from './core/storage.js'
+import { openPath, pick } from './open-path.js'
 import { checkOptions } from './options.js'
 import { checkKnown, loadSerializer } from './serializers/registry.js'
 import { isAddressUrl } from './server/address.js'
 import { CLIENT_OPTIONS, type ClientStorageOptions } from './storages/client/client-options.js'
 import { ClientStorage } from './storages/client.js'
 import { FileStorage, isFileHandle } from './storages/file.js'
-import { FILE_OPTIONS, type FileStorageOptions } from './storages/file-options.js'
+import type { FileStorageOptions } from './storages/file-options.js'
 
 /** The object a database starts from: a PersistentMap whose keys and values are typed by `Entries`. */
 export type Root<Entries extends object = Record<string, unknown>> = Omit<
@@ -26,18 +33,22 @@ export type Root<Entries extends object = Record<string, unknown>> = Omit<
   set<Key extends keyof Entries & string>(key: Key, value: Entries[Key]): Root<Entries>
 }
 
-/** Options of {@link open}: of the storage, whichever it is, and defaults for the connections. */
-export interface OpenOptions extends FileStorageOptions, ClientStorageOptions, ConnectionOptions {
+/** Options of {@link open}: of the storage, whichever it is, when to pack it, and defaults for the connections. */
+export interface OpenOptions extends FileStorageOptions, ClientStorageOptions, ConnectionOptions, AutomaticPackOptions {
   /** Classes whose instances the database holds. Collections are known anyway. */
   readonly classes?: readonly PersistentClass[]
+  /** Kind of a new database, `file` unless given; that of an existing one is recognised. See `registerStorage`. */
+  readonly storage?: string | undefined
+  /** False leaves an empty database as it is; then there is no `connection.root`. Default: true. */
+  readonly createRoot?: boolean | undefined
 }
 
 /** Where {@link open} finds a database: a path, the URL of a server, nothing (a temporary file), an open Storage, or a handle from another thread. */
 export type Location = string | undefined | Storage | SharedStorage['handle']
 
 const CONNECTION_OPTIONS = ['cacheSize', 'isolation', 'readonly'] as const
-const FILE_OPEN_OPTIONS = ['classes', ...FILE_OPTIONS, ...CONNECTION_OPTIONS]
-const SERVER_OPEN_OPTIONS = ['classes', 'serializer', ...CLIENT_OPTIONS, ...CONNECTION_OPTIONS]
+const OTHER_OPTIONS = ['classes', 'createRoot', ...CONNECTION_OPTIONS, ...PACK_SCHEDULE_OPTIONS]
+const SERVER_OPTIONS = ['serializer', ...CLIENT_OPTIONS, 'classes', 'createRoot', ...CONNECTION_OPTIONS]
 
 for (const type of collectionClasses) registerClass(type)
 
@@ -62,20 +73,23 @@ export async function open<Entries extends object = Record<string, unknown>>(
   location?: Location,
   options: OpenOptions = {},
 ): Promise<Database<Root<Entries>>> {
-  if (isServer(location)) checkOptions('open, of a server,', options, SERVER_OPEN_OPTIONS)
-  else checkOptions('open', options, FILE_OPEN_OPTIONS)
+  checkPackSchedule(options)
   const classes = new ClassRegistry(globalClasses)
   for (const type of options.classes ?? []) classes.register(type)
   const storage = await openStorage(location, options)
+  let schedule: PackSchedule | undefined
   try {
+    schedule = PackSchedule.start(storage, options)
     return await Database.start<Root<Entries>>({
       storage,
+      schedule,
       serializer: await serializerOf(storage),
       classes,
-      createRoot: () => new PersistentMap() as Persistent,
+      createRoot: options.createRoot === false ? undefined : () => new PersistentMap() as Persistent,
       connectionOptions: pick(options, CONNECTION_OPTIONS),
     })
   } catch (error) {
+    await schedule?.stop()
     await storage.close()
     throw error
   }
@@ -86,8 +100,10 @@ async function openStorage(location: Location, options: OpenOptions): Promise<St
   // Before anything is created: an unknown name must not end up in a file.
   if (serializer !== undefined) checkKnown(serializer)
   if (location === undefined || (typeof location === 'string' && !isServer(location))) {
-    return FileStorage.open(checkPath(location), pick(options, FILE_OPTIONS))
+    return openPath(checkPath(location), { ...options }, 'open', OTHER_OPTIONS)
   }
+  if (isServer(location)) checkOptions('open, of a server,', options, SERVER_OPTIONS)
+  else checkOptions('open, of an open storage,', options, ['serializer', ...OTHER_OPTIONS])
   const storage = await attach(location, options)
   if (serializer !== undefined && storage.serializer !== serializer) {
     // Storages that were given belong to the caller until the database is open.
@@ -133,11 +149,4 @@ function checkPath(location: string | undefined): string | undefined {
 function checkStorage(location: object): Storage {
   if (typeof (location as Partial<Storage>).snapshot === 'function') return location as Storage
   throw new PerdureError('PERDURE_ARGUMENT', 'open takes a path, an open storage, or a handle made by share().')
-}
-
-function pick<T extends object, K extends keyof T>(from: T, names: readonly K[]): Pick<T, K> {
-  return Object.fromEntries(names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]])) as Pick<
-    T,
-    K
-  >
 }

@@ -1,4 +1,5 @@
 import { PerdureError } from './core/errors.js'
+import { type AutomaticPackOptions, checkPackSchedule, PACK_SCHEDULE_OPTIONS } from './core/pack-schedule.js'
 import { checkOptions } from './options.js'
 import type { LogOptions } from './serve-log.js'
 import { LOG_LEVELS } from './serve-log.js'
@@ -8,7 +9,7 @@ import { accountNumber } from './server/listen/accounts.js'
 import type { SocketAccess } from './server/listen/socket-file.js'
 import type { TlsFiles } from './server/listen/tls-files.js'
 import { DEFAULT_LIMITS, type Limits, type Role } from './server/protocol/messages.js'
-import { FILE_OPTIONS, type FileStorageOptions } from './storages/file-options.js'
+import type { FileStorageOptions } from './storages/file-options.js'
 
 /** Who may connect to a Unix socket. */
 export interface SocketOptions {
@@ -20,8 +21,8 @@ export interface SocketOptions {
   readonly umask?: number | undefined
 }
 
-/** Options of {@link serve}: how to store, where to listen, and whom to let in. */
-export interface ServeOptions extends FileStorageOptions {
+/** Options of {@link serve}: how to store, when to pack, where to listen, and whom to let in. */
+export interface ServeOptions extends FileStorageOptions, AutomaticPackOptions {
   /**
    * Where to listen. Default `perdure://127.0.0.1:2972`. A TCP address that is not of this machine alone needs `tls`, or
    * `insecure`.
@@ -49,6 +50,8 @@ export interface ServeOptions extends FileStorageOptions {
   readonly limits?: Partial<Limits> | undefined
   /** Default: silent. */
   readonly log?: LogOptions | undefined
+  /** Kind of a new database, `file` unless given; that of an existing one is recognised. See `registerStorage`. */
+  readonly storage?: string | undefined
   /** Reload on SIGHUP, and stop on SIGTERM and SIGINT. Default false. */
   readonly signals?: boolean | undefined
 }
@@ -70,7 +73,8 @@ export interface ServeSettings {
   readonly signals: boolean
 }
 
-const OPTIONS: readonly (keyof ServeOptions)[] = [
+/** The options that are no business of the storage. */
+export const SERVE_OPTIONS: readonly string[] = [
   'listen',
   'socketActivation',
   'socket',
@@ -84,8 +88,12 @@ const OPTIONS: readonly (keyof ServeOptions)[] = [
   'limits',
   'log',
   'signals',
-  ...FILE_OPTIONS,
+  ...PACK_SCHEDULE_OPTIONS,
 ]
+
+export function isServeOption(name: string): boolean {
+  return SERVE_OPTIONS.includes(name)
+}
 
 const LEAST_FRAME_BYTES = 65_536
 const FLAGS = ['socketActivation', 'insecure', 'allowRemoteStop', 'signals'] as const
@@ -96,7 +104,7 @@ const FLAGS = ['socketActivation', 'insecure', 'allowRemoteStop', 'signals'] as 
  * @throws PerdureError `PERDURE_ARGUMENT`, `PERDURE_UNSUPPORTED` for an abstract socket where there are none
  */
 export async function checkServeOptions(options: ServeOptions): Promise<ServeSettings> {
-  checkOptions('serve', options, OPTIONS)
+  checkPackSchedule(options)
   for (const name of FLAGS) {
     const value: unknown = options[name]
     if (value !== undefined && typeof value !== 'boolean') throw wrong(name, 'true or false')

@@ -1,11 +1,20 @@
 import type { Socket } from 'node:net'
 import { PerdureError } from './core/errors.js'
+import { PackSchedule } from './core/pack-schedule.js'
 import { PICKLE } from './core/pickle.js'
 import type { Storage } from './core/storage.js'
+import { openPath } from './open-path.js'
 import { RunningServer } from './running-server.js'
 import { checkKnown } from './serializers/registry.js'
 import { ServeLog } from './serve-log.js'
-import { checkExposure, checkServeOptions, type ServeOptions, type ServeSettings } from './serve-options.js'
+import {
+  checkExposure,
+  checkServeOptions,
+  isServeOption,
+  SERVE_OPTIONS,
+  type ServeOptions,
+  type ServeSettings,
+} from './serve-options.js'
 import { type Address, isAddressUrl } from './server/address.js'
 import { CredentialsFile } from './server/auth/credentials-file.js'
 import { PasswordAuthenticator } from './server/auth/password-authenticator.js'
@@ -16,7 +25,6 @@ import { activatedSockets } from './server/listen/socket-activation.js'
 import { type LoadedTls, loadTls } from './server/listen/tls-files.js'
 import { StorageServer } from './server/storage-server.js'
 import { FileStorage } from './storages/file.js'
-import { FILE_OPTIONS, type FileStorageOptions } from './storages/file-options.js'
 
 /**
  * Serves a database to other processes. When the promise resolves, clients can connect.
@@ -45,6 +53,8 @@ export async function serve(location?: string | Storage, options: ServeOptions =
     const storage = await openStorage(location, options)
     const ownsStorage = storage !== location
     if (ownsStorage) undo.unshift(() => storage.close())
+    const schedule = schedulePacks(storage, options, log)
+    undo.unshift(() => schedule?.stop())
     let stopEarly = false
     let server: RunningServer | undefined
     const core = new StorageServer({
@@ -64,18 +74,32 @@ export async function serve(location?: string | Storage, options: ServeOptions =
     undo.unshift(() => core.stop())
     const listeners = await openListeners(targets, { core, settings, options, tls, log }, undo)
     const { signals } = settings
-    server = new RunningServer({ storage, ownsStorage, core, listeners, log, signals, credentials, tls: settings.tls })
+    server = new RunningServer({
+      storage,
+      ownsStorage,
+      schedule,
+      core,
+      listeners,
+      log,
+      signals,
+      credentials,
+      tls: settings.tls,
+    })
     if (stopEarly) server.stopSoon('a client')
     return server
   } catch (error) {
     log.note('error', 'startFailed', { err: error }, 'cannot serve')
-    for (const step of undo)
-      await Promise.resolve()
-        .then(step)
-        .catch(() => {}) // The error that led here says more.
+    for (const step of undo) await quietly(step)
     await log.close()
     throw error
   }
+}
+
+/** What goes wrong is less than the error that has led here. */
+async function quietly(step: () => unknown): Promise<void> {
+  try {
+    await step()
+  } catch {}
 }
 
 interface Surroundings {
@@ -124,13 +148,13 @@ function accept(core: StorageServer, socket: Socket, address: Address): void {
 }
 
 async function openStorage(location: string | Storage | undefined, options: ServeOptions): Promise<Storage> {
-  const chosen = FILE_OPTIONS.filter((name) => options[name] !== undefined)
   if (typeof location === 'object') {
     if (typeof (location as Partial<Storage>).snapshot !== 'function') {
       throw new PerdureError('PERDURE_ARGUMENT', 'serve takes a path, an open storage, or nothing.')
     }
-    if (chosen.length === 0) return location
-    throw new PerdureError('PERDURE_ARGUMENT', `The storage is open already: the option ${chosen[0]} comes too late.`)
+    const tooLate = Object.keys(options).find((name) => !isServeOption(name))
+    if (tooLate === undefined) return location
+    throw new PerdureError('PERDURE_ARGUMENT', `The storage is open already: the option ${tooLate} comes too late.`)
   }
   if (location !== undefined && isAddressUrl(location)) {
     throw new PerdureError('PERDURE_UNSUPPORTED', `${location} is served already. Give a file's path.`)
@@ -138,10 +162,25 @@ async function openStorage(location: string | Storage | undefined, options: Serv
   const { serializer } = options
   // Before anything is created: an unknown name must not end up in a file.
   if (serializer !== undefined && serializer !== PICKLE) checkKnown(serializer)
-  return FileStorage.open(
-    location,
-    Object.fromEntries(chosen.map((name) => [name, options[name]])) as FileStorageOptions,
-  )
+  return openPath(location, { ...options }, 'serve', SERVE_OPTIONS)
+}
+
+/** Packs that are due are told of in the log, as well as to whom the options name. */
+function schedulePacks(storage: Storage, options: ServeOptions, log: ServeLog): PackSchedule | undefined {
+  const { gcBytes, gcInterval, gcGarbageRatio, gcRetain, onPack, onPackError } = options
+  const onFailure = (error: unknown): void => {
+    log.note('error', 'packFailed', { err: error }, 'a pack that was due has failed')
+    onPackError?.(error)
+  }
+  return PackSchedule.start(storage, {
+    ...{ gcBytes, gcInterval, gcGarbageRatio, gcRetain },
+    onPack: (result) => {
+      log.note('info', 'packed', { result }, 'packed because it was due')
+      onPack?.(result)
+    },
+    // Where nobody would hear of it, the process is warned.
+    onPackError: onPackError === undefined && options.log === undefined ? undefined : onFailure,
+  })
 }
 
 function warnOfExpiry({ validTo }: LoadedTls, log: ServeLog): void {

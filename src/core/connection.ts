@@ -9,11 +9,12 @@ import {
 import { crawlObjects, prefetchObjects } from './crawl.js'
 import { ConflictError, PerdureError } from './errors.js'
 import { type Header, headerOf } from './header.js'
-import { resolvePath } from './object-path.js'
+import { type ObjectVersion, type PastConnection, PastVersions } from './object-history.js'
 import { writeObjects } from './object-writer.js'
 import { type Oid, ROOT_OID, type Tid } from './oid.js'
 import type { Persistent } from './persistent.js'
-import type { CommitRequest } from './storage.js'
+import type { CommitRequest, Snapshot } from './storage.js'
+import { resolvePath, valueAt } from './value-path.js'
 import { connectionClosed, Workspace, type WorkspaceContext } from './workspace.js'
 
 /** Figures of one connection, since it was made. */
@@ -35,6 +36,8 @@ export interface ConnectionStatistics {
 export interface ConnectionContext extends WorkspaceContext {
   /** Gives oids one by one, from ranges reserved in the storage. */
   allocateOid(): Oid
+  /** A connection to the past. */
+  connectAt(tid: Tid): Promise<PastConnection>
   /** Called once, when the connection is closed. */
   onClose(connection: Connection): void
 }
@@ -49,6 +52,7 @@ export interface ConnectionContext extends WorkspaceContext {
 export class Connection<Root extends object = Persistent> {
   readonly #context: ConnectionContext
   readonly #objects: Workspace
+  readonly #past: PastVersions
   #committing: Promise<Tid> | undefined
   /** Set as soon as `close` is called, so that it waits for no more than the one commit under way. */
   #closing = false
@@ -57,17 +61,19 @@ export class Connection<Root extends object = Persistent> {
   #aborts = 0
 
   /**
-   * Made by `db.connect()`.
+   * Made by `db.connect()`, or by `db.at()`.
    *
+   * @param past what to read for as long as the connection is open, instead of the newest state of each transaction
    * @throws PerdureError `PERDURE_ARGUMENT` if an option is not what it may be
    */
-  constructor(context: ConnectionContext, options: ConnectionOptions = {}) {
+  constructor(context: ConnectionContext, options: ConnectionOptions = {}, past?: Snapshot) {
     this.#context = context
     const cacheSize = checkCacheSize(options.cacheSize ?? DEFAULT_CACHE_SIZE)
-    const readonly = options.readonly === true || context.storage.readonly
+    const readonly = options.readonly === true || context.storage.readonly || past !== undefined
     // Reads are of use to nobody unless a commit checks them.
     const notesReads = checkIsolation(options.isolation ?? 'serializable') === 'serializable' && !readonly
-    this.#objects = new Workspace(context, { cacheSize, readonly, notesReads })
+    this.#objects = new Workspace(context, { cacheSize, readonly, notesReads, past })
+    this.#past = new PastVersions((tid) => context.connectAt(tid))
   }
 
   /** The object from which all others are reached: a PersistentMap, unless the database was made otherwise. */
@@ -84,6 +90,16 @@ export class Connection<Root extends object = Persistent> {
   /** The object with this oid, or undefined if there is none at this connection's snapshot. */
   get(oid: Oid): Persistent | undefined {
     return this.#objects.find(oid) as Persistent | undefined
+  }
+
+  /**
+   * The value at a path of keys, indexes and names of fields from the root, such as `/accounts/ada/tags/0`. `%2F` stands
+   * for a slash within a key.
+   *
+   * @throws PerdureError `PERDURE_NOT_FOUND` that says how far the path leads
+   */
+  find(path: string): unknown {
+    return valueAt(this.root, path)
   }
 
   /** How many objects the cache holds strongly. Can be changed at any time. */
@@ -130,7 +146,7 @@ export class Connection<Root extends object = Persistent> {
     objects.changes.checkSettled('commit again')
     if (objects.changes.size === 0) {
       const { tid } = objects
-      objects.end()
+      this.#end()
       return tid
     }
     const base = objects.begin().tid
@@ -156,7 +172,7 @@ export class Connection<Root extends object = Persistent> {
     objects.changes.checkSettled('abort')
     if (objects.isRunning) this.#aborts++
     objects.changes.discard()
-    objects.end()
+    this.#end()
   }
 
   /**
@@ -192,6 +208,25 @@ export class Connection<Root extends object = Persistent> {
     yield* crawlObjects(this.#objects, [ROOT_OID], wanted) as AsyncGenerator<T, void, undefined>
   }
 
+  /**
+   * The versions of an object, from the one that this connection sees back to the first that is kept.
+   *
+   * ```ts
+   * for await (const { time, user, load } of connection.history(ada)) console.log(time, user, (await load()).balance)
+   * ```
+   *
+   * @throws PerdureError `PERDURE_UNSUPPORTED` if the storage keeps no history, `PERDURE_CORRUPTION`
+   */
+  async *history<T extends object>(object: T): AsyncGenerator<ObjectVersion<T>, void, undefined> {
+    const { oid } = this.#ownHeader(object)
+    const { tid: to } = this.#objects.begin()
+    this.#objects.noteRead(oid)
+    for await (const version of this.#context.storage.transactions({ oid, to, newestFirst: true })) {
+      const { tid, time, note, user } = version
+      yield { tid, time, note, user, load: () => this.#past.load(oid, tid) as Promise<T> }
+    }
+  }
+
   /** Waits for the commit under way, drops changes that were not committed, and gives up the cache. May be called more than once. */
   async close(): Promise<void> {
     this.#closing = true
@@ -224,12 +259,18 @@ export class Connection<Root extends object = Persistent> {
       if (conflicts !== undefined) throw new ConflictError(request.base, conflicts)
       this.#commits++
       objects.committed(request.base, tid)
+      this.#past.release()
       return tid
     } catch (error) {
       if (error instanceof ConflictError) this.#conflicts++
       objects.changes.refused()
       throw error
     }
+  }
+
+  #end(): void {
+    this.#objects.end()
+    this.#past.release()
   }
 
   #ownHeader(object: object): Header {

@@ -2,30 +2,44 @@ import type { PersistentClass } from './class-info.js'
 import type { ClassRegistry } from './class-registry.js'
 import { Connection, type ConnectionContext } from './connection.js'
 import type { CommitOptions, ConnectionOptions } from './connection-options.js'
+import { type ClassCensus, census } from './diagnostics/census.js'
+import { largest } from './diagnostics/largest.js'
+import type { ObjectSummary } from './diagnostics/object-summary.js'
+import { referrers } from './diagnostics/referrers.js'
+import type { DiagnosticOptions } from './diagnostics/scan-storage.js'
+import { UnreachableObjects } from './diagnostics/unreachable.js'
 import { ConflictError, PerdureError } from './errors.js'
-import { ROOT_OID } from './oid.js'
+import { type Oid, ROOT_OID, type Tid } from './oid.js'
 import { OidAllocator } from './oid-allocator.js'
+import type { PackSchedule } from './pack-schedule.js'
 import type { Persistent } from './persistent.js'
 import type { Serializer } from './serializer.js'
 import type {
   PackOptions,
   PackResult,
+  PointInTime,
   SharedStorage,
+  Snapshot,
   Storage,
   StorageStatistics,
+  TransactionInfo,
+  TransactionRange,
   VerifyOptions,
   VerifyReport,
 } from './storage.js'
+import { undoTransaction } from './undo.js'
 
 /** What a database is made of; see src/open.ts. */
 export interface DatabaseParts {
   readonly storage: Storage
   readonly serializer: Serializer
   readonly classes: ClassRegistry
-  /** Makes the root object of a new database. */
-  createRoot(): Persistent
+  /** Makes the root object of a new database. Undefined: it is left without one. */
+  readonly createRoot: (() => Persistent) | undefined
   /** For connections whose own options do not say otherwise. */
   readonly connectionOptions: ConnectionOptions
+  /** Packs the storage until the database is closed. */
+  readonly schedule?: PackSchedule | undefined
 }
 
 /** Options of {@link Database.transact}. */
@@ -65,6 +79,7 @@ export class Database<Root extends object = Persistent> {
       serializer: parts.serializer,
       classes: parts.classes,
       allocateOid: () => oids.next(),
+      connectAt: (tid) => this.at(tid),
       onClose: (connection) => this.#open.delete(connection),
     }
   }
@@ -92,6 +107,56 @@ export class Database<Root extends object = Persistent> {
   /** A new connection, to be closed by the caller. */
   async connect(options: ConnectionOptions = {}): Promise<Connection<Root>> {
     return this.#connect(options)
+  }
+
+  /**
+   * A readonly connection to the past, to be closed by the caller: as long as it is open it reads everything as it was
+   * then.
+   *
+   * @param at a transaction, or a time: then the last transaction that is not later
+   * @throws PerdureError `PERDURE_HISTORY` if it is further back than history goes; `PERDURE_ARGUMENT` for a transaction
+   *   that is still to come; `PERDURE_UNSUPPORTED` if the storage keeps no history
+   */
+  async at(at: PointInTime, options: Pick<ConnectionOptions, 'cacheSize'> = {}): Promise<Connection<Root>> {
+    this.#checkOpen()
+    const snapshot = await this.#parts.storage.snapshotAt(at)
+    try {
+      return this.#connect(options, snapshot)
+    } catch (error) {
+      snapshot.release()
+      throw error
+    }
+  }
+
+  /**
+   * Past transactions, oldest first unless asked otherwise.
+   *
+   * ```ts
+   * for await (const { time, note, oids } of db.history({ from: yesterday })) console.log(time, note, oids.length)
+   * ```
+   *
+   * @throws PerdureError `PERDURE_HISTORY` if `from` is further back than history goes; `PERDURE_UNSUPPORTED` if the
+   *   storage keeps no history; both when the iteration begins
+   */
+  history(range?: TransactionRange): AsyncIterable<TransactionInfo> {
+    this.#checkOpen()
+    return this.#parts.storage.transactions(range)
+  }
+
+  /**
+   * Takes back one transaction, by another one: every object that it changed becomes what it was before. Nothing else
+   * is touched, so that is only possible as long as none of these objects has been changed since. Objects that the
+   * transaction made stay as they are, but what it changed no longer refers to them.
+   *
+   * @returns the tid of the new transaction; if there was nothing to take back, that of the newest one
+   * @throws ConflictError (`PERDURE_CONFLICT`) naming the objects that have been changed since, and by which transaction
+   * @throws PerdureError `PERDURE_ARGUMENT` for the first transaction, and for one that does not exist;
+   *   `PERDURE_HISTORY` if it is further back than history goes; `PERDURE_UNSUPPORTED` if the storage keeps no history;
+   *   and those of {@link Storage.commit}
+   */
+  async undo(tid: Tid, options: CommitOptions = {}): Promise<Tid> {
+    this.#checkOpen()
+    return undoTransaction(this.#parts.storage, tid, options)
   }
 
   /**
@@ -163,6 +228,30 @@ export class Database<Root extends object = Persistent> {
     return this.#parts.storage.verify(options)
   }
 
+  /** How many objects there are of each class, and what they take; that which takes most comes first. See {@link census}. */
+  async census(options?: DiagnosticOptions): Promise<ClassCensus[]> {
+    this.#checkOpen()
+    return census(this.#parts.storage, options)
+  }
+
+  /** The `count` objects with the largest records, the largest first. See {@link largest}. */
+  async largest(count: number, options?: DiagnosticOptions): Promise<ObjectSummary[]> {
+    this.#checkOpen()
+    return largest(this.#parts.storage, count, options)
+  }
+
+  /** The objects that refer to an object, given as they are found. See {@link referrers}. */
+  referrers(oid: Oid, options?: DiagnosticOptions): AsyncGenerator<ObjectSummary, void> {
+    this.#checkOpen()
+    return referrers(this.#parts.storage, oid, options)
+  }
+
+  /** What a pack would remove. See {@link UnreachableObjects}. */
+  unreachable(options?: DiagnosticOptions): UnreachableObjects {
+    this.#checkOpen()
+    return new UnreachableObjects(this.#parts.storage, options)
+  }
+
   /**
    * A handle with which another thread opens the same database:
    *
@@ -193,29 +282,30 @@ export class Database<Root extends object = Persistent> {
   }
 
   async #close(): Promise<void> {
+    await this.#parts.schedule?.stop()
     await Promise.all([...this.#open].map((connection) => connection.close()))
     await this.#parts.storage.close()
   }
 
   async #createRoot(): Promise<void> {
-    const { storage } = this.#parts
-    if (storage.readonly) return
+    const { storage, createRoot } = this.#parts
+    if (storage.readonly || createRoot === undefined) return
     const snapshot = storage.snapshot()
     const exists = snapshot.load(ROOT_OID) !== undefined
     snapshot.release()
     if (exists) return
     await using connection = this.#connect({})
     try {
-      await connection.createRoot(this.#parts.createRoot())
+      await connection.createRoot(createRoot())
     } catch (error) {
       // Somebody else was faster.
       if (!(error instanceof ConflictError)) throw error
     }
   }
 
-  #connect(options: ConnectionOptions): Connection<Root> {
+  #connect(options: ConnectionOptions, past?: Snapshot): Connection<Root> {
     this.#checkOpen()
-    const connection = new Connection<Root>(this.#context, { ...this.#parts.connectionOptions, ...options })
+    const connection = new Connection<Root>(this.#context, { ...this.#parts.connectionOptions, ...options }, past)
     this.#open.add(connection as unknown as Connection)
     return connection
   }

@@ -80,23 +80,31 @@ export interface Conflict {
 
 /**
  * The commit was refused because objects it read or wrote have changed since its snapshot (`PERDURE_CONFLICT`).
- * Nothing was stored. Call `abort()` and try again; `db.transact()` does both.
+ * Nothing was stored. Call `abort()` and try again; `db.transact()` does both. An undo is refused in the same way if
+ * what is to be undone has been changed since.
  */
 export class ConflictError extends PerdureError {
   readonly conflicts: readonly Conflict[]
-  /** The snapshot at which the refused transaction read. */
+  /** The snapshot at which the refused transaction read; of an undo, the transaction that was to be undone. */
   readonly base: Tid
 
-  constructor(base: Tid, conflicts: readonly Conflict[]) {
+  /**
+   * @param refused what was refused, for the message
+   * @param advice what to do, for the message
+   */
+  constructor(
+    base: Tid,
+    conflicts: readonly Conflict[],
+    refused = 'Commit refused',
+    advice = 'Abort and run the transaction again.',
+  ) {
     const shown = conflicts
       .slice(0, 5)
       .map((c) => `${c.className || 'object'} ${c.oid} (changed by transaction ${c.tid})`)
     const more = conflicts.length > shown.length ? ` and ${conflicts.length - shown.length} more` : ''
-    super(
-      'PERDURE_CONFLICT',
-      `Commit refused: ${shown.join(', ')}${more} changed after snapshot ${base}. Abort and run the transaction again.`,
-      { details: { base, conflicts } },
-    )
+    super('PERDURE_CONFLICT', `${refused}: ${shown.join(', ')}${more} changed after transaction ${base}. ${advice}`, {
+      details: { base, conflicts },
+    })
     this.base = base
     this.conflicts = conflicts
   }

@@ -121,14 +121,58 @@ export function decodeRecord(data: Uint8Array): DecodedRecord {
 
 /** The oids a record refers to, without building anything else. */
 export function recordReferences(data: Uint8Array): Oid[] {
+  const oids: Oid[] = []
+  forEachReference(data, (oid) => oids.push(oid))
+  return oids
+}
+
+/**
+ * Calls `visit` with each oid a record refers to, in the order of the record; one may come more than once.
+ *
+ * @throws PerdureError `PERDURE_DECODE`
+ */
+export function forEachReference(data: Uint8Array, visit: (oid: Oid) => void): void {
   const cursor = new Cursor(data)
   for (let classes = cursor.count(1); classes > 0; classes--) cursor.skip(cursor.varint())
-  const oids: Oid[] = []
   for (let count = cursor.count(2); count > 0; count--) {
     cursor.varint()
-    oids.push(cursor.varint())
+    visit(cursor.varint())
   }
-  return oids
+}
+
+/** The oids records refer to, read from one record after another without building anything for each. */
+export class ReferenceList {
+  /** The first {@link count} are those of the record read last; one may occur more than once. */
+  oids = new Float64Array(64)
+  count = 0
+
+  /**
+   * Reads the references of the record that lies in `data` from `start` to `end`.
+   *
+   * @throws PerdureError `PERDURE_DECODE`
+   */
+  read(data: Uint8Array, start: number, end: number): void {
+    const cursor = new Cursor(data, start, end)
+    for (let classes = cursor.count(1); classes > 0; classes--) cursor.skip(cursor.varint())
+    this.#readFrom(cursor)
+  }
+
+  /** As {@link read}; returns the name of the object's class too. */
+  readHead(data: Uint8Array, start: number, end: number): string {
+    const cursor = new Cursor(data, start, end)
+    const className = readFirstClass(cursor)
+    this.#readFrom(cursor)
+    return className
+  }
+
+  #readFrom(cursor: Cursor): void {
+    this.count = cursor.count(2)
+    if (this.count > this.oids.length) this.oids = new Float64Array(this.count * 2)
+    for (let i = 0; i < this.count; i++) {
+      cursor.varint()
+      this.oids[i] = cursor.varint()
+    }
+  }
 }
 
 /** Name of the class of the object in a record. */
@@ -148,23 +192,37 @@ function readClasses(cursor: Cursor): string[] {
   return classes
 }
 
+/** Name of the object's own class. Leaves the cursor behind all names. */
+function readFirstClass(cursor: Cursor): string {
+  const count = cursor.count(1)
+  if (count === 0) throw cursor.error('the record names no class')
+  const length = cursor.varint()
+  if (length > MAX_CLASS_NAME) throw cursor.error('a class name is too long')
+  const name = cursor.name(length)
+  for (let others = count - 1; others > 0; others--) cursor.skip(cursor.varint())
+  return name
+}
+
 class Cursor {
   readonly data: Uint8Array
-  position = 0
+  readonly #start: number
+  readonly #end: number
+  position: number
 
-  constructor(data: Uint8Array) {
+  constructor(data: Uint8Array, start = 0, end = data.length) {
     this.data = data
+    this.#start = start
+    this.#end = end
+    this.position = start
   }
 
   varint(): number {
     const { data } = this
-    const first = data[this.position++]
-    if (first === undefined) throw this.error('it ends too early')
+    const first = this.#byte(data)
     if (first < 128) return first
     let value = first & 127
     for (let scale = 128; ; scale *= 128) {
-      const byte = data[this.position++]
-      if (byte === undefined) throw this.error('it ends too early')
+      const byte = this.#byte(data)
       value += (byte & 127) * scale
       if (value > MAX_ID) throw this.error('a number is too large')
       if (byte < 128) return value
@@ -172,16 +230,21 @@ class Cursor {
     }
   }
 
+  #byte(data: Uint8Array): number {
+    if (this.position >= this.#end) throw this.error('it ends too early')
+    return data[this.position++] as number
+  }
+
   /** A varint that counts things of at least `size` bytes each, so it can be checked against what is left. */
   count(size: number): number {
     const count = this.varint()
-    if (count * size > this.data.length - this.position) throw this.error('a count is larger than the record')
+    if (count * size > this.#end - this.position) throw this.error('a count is larger than the record')
     return count
   }
 
   skip(length: number): void {
     this.position += length
-    if (this.position > this.data.length) throw this.error('it ends too early')
+    if (this.position > this.#end) throw this.error('it ends too early')
   }
 
   name(length: number): string {
@@ -191,8 +254,9 @@ class Cursor {
   }
 
   error(what: string): PerdureError {
-    return new PerdureError('PERDURE_DECODE', `Not a record: ${what} (byte ${this.position} of ${this.data.length}).`, {
-      details: { offset: Math.min(this.position, this.data.length) },
+    const [position, length] = [this.position - this.#start, this.#end - this.#start]
+    return new PerdureError('PERDURE_DECODE', `Not a record: ${what} (byte ${position} of ${length}).`, {
+      details: { offset: Math.min(position, length) },
     })
   }
 }

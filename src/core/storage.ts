@@ -313,8 +313,10 @@ export interface Storage {
    * A record that refers to an object that neither exists nor is written by the same request is refused: as a
    * conflict if the object was removed after `base`, and with `PERDURE_OBJECT_MISSING` otherwise.
    *
-   * @throws PerdureError `PERDURE_READONLY`, `PERDURE_RECORD_TOO_LARGE`, `PERDURE_NO_SPACE`, `PERDURE_POISONED`,
-   *   `PERDURE_OBJECT_MISSING`, `PERDURE_CLOSED`, `PERDURE_THREAD`
+   * @throws PerdureError `PERDURE_READONLY`, `PERDURE_RECORD_TOO_LARGE`, `PERDURE_LIMIT`, `PERDURE_NO_SPACE`,
+   *   `PERDURE_POISONED`, `PERDURE_OBJECT_MISSING` with `details.oid`, the object that does not exist, and
+   *   `details.referrer`, the one that refers to it; `PERDURE_DECODE` if something to be written is not a record;
+   *   `PERDURE_CLOSED`, `PERDURE_THREAD`
    */
   commit(request: CommitRequest): Promise<CommitResult>
 

@@ -28,6 +28,8 @@ export interface WorkspaceOptions {
   readonly readonly: boolean
   /** Whether a commit checks what the transaction has read. */
   readonly notesReads: boolean
+  /** What every transaction reads, instead of a snapshot of its own. Released when the workspace is closed. */
+  readonly past?: Snapshot | undefined
 }
 
 /**
@@ -47,6 +49,7 @@ export class Workspace implements ObjectOwner, CrawlSource {
   readonly #notesReads: boolean
   readonly #live = new LiveObjects()
   readonly #reads = new ReadList()
+  readonly #past: Snapshot | undefined
   #snapshot: Snapshot | undefined
   /** The transaction as of which every state in the cache is current, apart from the changed ones. */
   #cacheTid: Tid = 0
@@ -60,6 +63,7 @@ export class Workspace implements ObjectOwner, CrawlSource {
     this.#reader = new ObjectReader(serializer, classes)
     this.readonly = options.readonly
     this.#notesReads = options.notesReads
+    this.#past = options.past
   }
 
   /** The running transaction's tid, or, if none is running, that of the last one. */
@@ -81,6 +85,11 @@ export class Workspace implements ObjectOwner, CrawlSource {
     return this.#closed
   }
 
+  /** Notes that the transaction depends on the object. */
+  noteRead(oid: Oid): void {
+    if (this.#notesReads) this.#reads.add(oid)
+  }
+
   /** What the transaction has read, each oid once. */
   reads(): readonly Oid[] {
     return this.#reads.distinct()
@@ -95,7 +104,7 @@ export class Workspace implements ObjectOwner, CrawlSource {
     const stored = this.begin().load(oid)
     if (stored === undefined) {
       // Somebody may store it before this transaction, which acts on its absence, is committed.
-      if (this.#notesReads) this.#reads.add(oid)
+      this.noteRead(oid)
       return undefined
     }
     return this.fill(stored).object
@@ -175,7 +184,7 @@ export class Workspace implements ObjectOwner, CrawlSource {
   begin(): Snapshot {
     if (this.#snapshot !== undefined) return this.#snapshot
     this.checkOpen()
-    const snapshot = this.#storage.snapshot()
+    const snapshot = this.#past ?? this.#storage.snapshot()
     this.#invalidate(this.#cacheTid, snapshot.tid)
     this.#cacheTid = snapshot.tid
     this.#snapshot = snapshot
@@ -193,7 +202,7 @@ export class Workspace implements ObjectOwner, CrawlSource {
 
   /** Ends the transaction. The next one may see other states. */
   end(): void {
-    this.#snapshot?.release()
+    if (this.#past === undefined) this.#snapshot?.release()
     this.#snapshot = undefined
     this.#reads.clear()
     this.#live.restAll()
@@ -201,6 +210,7 @@ export class Workspace implements ObjectOwner, CrawlSource {
   }
 
   close(): void {
+    this.#past?.release()
     this.#closed = true
   }
 

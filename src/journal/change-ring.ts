@@ -1,6 +1,7 @@
 import type { Oid, Tid } from '../core/oid.js'
 
-const CAPACITY = 2 ** 16
+/** How many changes are remembered. */
+export const CAPACITY = 2 ** 16
 const HEADER_SLOTS = 3
 const RESERVED = 0
 const WRITTEN = 1
@@ -19,8 +20,8 @@ export class ChangeRing {
     this.#slots = new BigInt64Array(memory)
   }
 
-  /** To be called once, by the writer: changes up to `tid` have not been recorded. */
-  begin(tid: Tid): void {
+  /** By the writer: the changes up to `tid` are not, or no longer, told. To be called before that tid is published. */
+  forget(tid: Tid): void {
     Atomics.store(this.#slots, FIRST_TID, BigInt(tid))
   }
 
@@ -42,6 +43,7 @@ export class ChangeRing {
   between(after: Tid, upTo: Tid): Oid[] | undefined {
     if (after >= upTo) return []
     const slots = this.#slots
+    if (after < Number(Atomics.load(slots, FIRST_TID))) return undefined
     const oids: Oid[] = []
     let position = Number(Atomics.load(slots, WRITTEN))
     const oldest = Math.max(0, position - CAPACITY)
@@ -55,7 +57,6 @@ export class ChangeRing {
       else if (tid <= upTo) oids.push(oid)
     }
     if (Number(Atomics.load(slots, RESERVED)) - CAPACITY > position) return undefined
-    const reachesBeginning = position === 0 && after >= Number(Atomics.load(slots, FIRST_TID))
-    return complete || reachesBeginning ? oids : undefined
+    return complete || position === 0 ? oids : undefined
   }
 }

@@ -1,146 +1,117 @@
+import { PerdureError } from '../core/errors.js'
+import type { Tid } from '../core/oid.js'
 import { ChangeRing } from './change-ring.js'
-import type { CheckpointFile } from './checkpoint.js'
-import { checksumSeed, type FileHeader } from './format.js'
-import { chooseBase, makeIndex, readFileHeader } from './journal.js'
-import type { FileSystem, OpenFile } from './journal-file.js'
-import type { OidIndex } from './oid-index.js'
+import { FollowedJournal } from './followed-journal.js'
+import type { FileHeader } from './format.js'
+import { readFileHeader } from './journal.js'
+import type { FileSystem } from './journal-file.js'
 import { PublishedState } from './published-state.js'
-import { type JournalState, type RecoveryReport, type ReplayResult, replay } from './recovery.js'
-import { JournalScanner } from './scanner.js'
-import { JournalView, type SharedJournal } from './shared-journal.js'
-import { WatermarkReader } from './watermark.js'
-
-/** How far a journal may be read, and how far it is surely on the disk. */
-interface Visible {
-  readonly end: number
-  readonly durable: number
-}
+import type { RecoveryReport } from './recovery.js'
+import type { JournalView, SharedJournal } from './shared-journal.js'
 
 /**
- * Reads a journal that another process may be writing, and never writes anything itself. It sees what the writer
- * has published in the watermark; if nobody is writing, what recovery would keep.
+ * Reads a database that another process may be writing, and never writes anything itself. It sees what the writer
+ * has published in the watermark; if nobody is writing, what recovery would keep. When a pack has put another journal
+ * in the place of the one that is read, it goes over to that.
  */
 export class JournalFollower {
-  readonly view: JournalView
-  readonly shared: SharedJournal
   readonly header: FileHeader
   readonly recovery: RecoveryReport
   readonly #fileSystem: FileSystem
-  readonly #file: OpenFile
-  readonly #index: OidIndex
-  readonly #published = new PublishedState()
+  readonly #path: string
+  readonly #loadIndex: boolean
+  readonly #blockCacheBytes: number | undefined
   readonly #changes = new ChangeRing()
-  #state: JournalState
-  #watermark: WatermarkReader | undefined
-  #seenEnd = 0
+  #journal: FollowedJournal
+  /** A journal that was looked at and is not to be followed. */
+  #refused: Uint8Array | undefined
 
   /** @throws CorruptionError, PerdureError `PERDURE_NOT_A_DATABASE`, `PERDURE_FORMAT_VERSION`, `PERDURE_NOT_FOUND`... */
   constructor(fileSystem: FileSystem, path: string, loadIndex: boolean, blockCacheBytes: number | undefined) {
     this.#fileSystem = fileSystem
-    this.#file = fileSystem.open(path, 'read')
-    let checkpoint: CheckpointFile | undefined
-    try {
-      this.header = readFileHeader(this.#file)
-      const base = chooseBase(fileSystem, this.#file, this.header)
-      const onRebuild = () => void this.#published.add('indexRebuilds', 1)
-      this.#index = makeIndex(fileSystem, this.#file, this.header, base, onRebuild)
-      checkpoint = base.checkpoint
-      this.#state = base.state
-      this.#changes.begin(base.state.tid)
-      const visible = this.#visible()
-      const known = Math.max(visible.durable, base.durable)
-      const { transactions, tornAt } = this.#replay({ end: Math.max(visible.end, known), durable: known })
-      // After a power cut the watermark may be old. What the journal itself proves to be on the disk counts too.
-      const proven = this.#provenEnd()
-      if (proven > this.#state.end) this.#replay({ end: proven, durable: proven })
-      this.recovery = {
-        checkpoint: base.use,
-        transactionsReplayed: transactions,
-        cutAt: tornAt,
-        cutBytes: 0,
-        bytesRewritten: 0,
-      }
-      if (loadIndex) this.#index.loadAll()
-      this.shared = {
-        path,
-        header: this.header,
-        covered: base.state.end,
-        index: this.#index.memory,
-        state: this.#published.memory,
-        changes: this.#changes.memory,
-      }
-      this.view = new JournalView(this.#file, this.#index, this.#published, this.#changes, blockCacheBytes)
-    } catch (error) {
-      checkpoint?.close()
-      this.#watermark?.close()
-      this.#file.close()
-      throw error
-    }
+    this.#path = path
+    this.#loadIndex = loadIndex
+    this.#blockCacheBytes = blockCacheBytes
+    this.#journal = this.#open(new PublishedState(), 0, 0)
+    this.#changes.forget(this.view.state.get('tid'))
+    this.header = this.#journal.header
+    this.recovery = this.#journal.recovery
+  }
+
+  #open(published: PublishedState, generation: number, countedTid: Tid): FollowedJournal {
+    return new FollowedJournal({
+      fileSystem: this.#fileSystem,
+      path: this.#path,
+      loadIndex: this.#loadIndex,
+      blockCacheBytes: this.#blockCacheBytes,
+      published,
+      changes: this.#changes,
+      generation,
+      countedTid,
+    })
+  }
+
+  /** Of the newest journal. */
+  get view(): JournalView {
+    return this.#journal.view
+  }
+
+  /** For threads of a pool, as long as the view is retained. */
+  get shared(): SharedJournal {
+    return this.#journal.shared
   }
 
   /** Takes in what has been published since the last call. */
   refresh(): void {
-    const visible = this.#visible()
-    if (visible.end === this.#seenEnd) return
-    this.#seenEnd = visible.end
-    if (visible.end > this.#state.end) this.#replay(visible)
+    this.#journal.refresh(() => this.#followReplacement())
   }
 
-  #replay({ end, durable }: Visible): ReplayResult {
-    const oids: number[] = []
-    const tids: number[] = []
-    const result = replay({
-      journal: this.#file,
-      header: this.header,
-      from: this.#state,
-      durable,
-      limit: end,
-      visit: ({ position, header, image }) => {
-        this.#index.grow(header.nextOid)
-        image.forEachRecord((oid, offset) => {
-          this.#index.set(oid, position + offset)
-          oids.push(oid)
-          tids.push(header.tid)
-        })
-      },
-    })
-    this.#state = result.state
-    this.#changes.append(oids, tids)
-    const published = this.#published
-    published.add('commits', result.transactions)
-    published.set('objects', result.state.objects)
-    published.set('nextOid', result.state.nextOid)
-    published.set('end', result.state.end)
-    published.set('tid', result.state.tid)
-    return result
-  }
-
-  /** How far the journal may be read. */
-  #visible(): Visible {
-    // The size is taken before the watermark is looked for: if there is none after that, nobody was writing then,
-    // and what a writer that starts later will append lies behind this size.
-    const end = this.#file.size()
-    this.#watermark ??= WatermarkReader.open(this.#fileSystem, this.#file.path)
-    const mark = this.#watermark?.read(this.header.uuid)
-    if (mark === undefined || mark.closed) {
-      this.#watermark?.close()
-      this.#watermark = undefined
+  /** Whether there is another journal in the place of this one. Goes over to it. */
+  #followReplacement(): boolean {
+    if (!this.#isReplaced()) return false
+    const { view, shared } = this.#journal
+    const next = this.#open(view.state.next(), shared.generation + 1, view.state.get('tid'))
+    const tid = next.view.state.get('tid')
+    // A copy of an older state, put there by hand: a handle must not see time run backwards.
+    if (tid < view.state.get('tid')) {
+      this.#refused = next.header.uuid
+      next.close()
+      return false
     }
-    return mark ?? { end, durable: 0 }
+    // What the pack has removed is told nowhere.
+    this.#changes.forget(tid)
+    this.#journal.close()
+    this.#journal = next
+    return true
   }
 
-  #provenEnd(): number {
-    const scanner = new JournalScanner(this.#file, checksumSeed(this.header.uuid), this.#state.end, this.#file.size())
-    let proven = 0
-    for (let transaction = scanner.next(); transaction !== undefined; transaction = scanner.next()) {
-      proven = Math.max(proven, transaction.header.durable)
+  #isReplaced(): boolean {
+    const found = this.#headerAtPath()
+    if (found === undefined || isSame(found.uuid, this.#journal.header.uuid)) return false
+    if (this.#refused !== undefined && isSame(found.uuid, this.#refused)) return false
+    return isSame(found.databaseId, this.header.databaseId)
+  }
+
+  /** Undefined if there is no file: then the one that is open is the last there was. */
+  #headerAtPath(): FileHeader | undefined {
+    try {
+      const file = this.#fileSystem.open(this.#path, 'read')
+      try {
+        return readFileHeader(file)
+      } finally {
+        file.close()
+      }
+    } catch (error) {
+      if (error instanceof PerdureError && error.code === 'PERDURE_NOT_FOUND') return undefined
+      throw error
     }
-    return proven
   }
 
   close(): void {
-    this.#watermark?.close()
-    this.#watermark = undefined
-    this.view.release()
+    this.#journal.close()
   }
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0
 }

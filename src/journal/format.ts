@@ -32,7 +32,7 @@ export const TRAILER_BYTES = 16
 export const MIN_TRANSACTION_BYTES = TRANSACTION_HEADER_BYTES + TRAILER_BYTES
 
 /** As in PNG, the first byte is no ASCII, and the line ends show whether the file went through a text conversion. */
-const FILE_MAGIC = Buffer.from('\x89PERD\r\n\x1a', 'latin1')
+export const FILE_MAGIC = Buffer.from('\x89PERD\r\n\x1a', 'latin1')
 
 /** "TXN1" */
 export const TRANSACTION_MAGIC = 0x314e5854
@@ -212,16 +212,30 @@ export function readRemarkLengths(view: DataView): RemarkLengths {
 
 /** Completes the header and the trailer of a transaction whose records are complete. */
 export function stampTransaction(bytes: Uint8Array, view: DataView, stamp: TransactionStamp): void {
+  stampTransactionHeader(bytes, view, stamp)
+  const trailer = bytes.length - TRAILER_BYTES
+  writeTrailer(view, trailer, crc32(bytes.subarray(0, trailer)), bytes.length)
+}
+
+/** Completes a header of which the shape is there. */
+export function stampTransactionHeader(bytes: Uint8Array, view: DataView, stamp: TransactionStamp): void {
   writeId(view, 16, stamp.tid)
   writeId(view, 24, stamp.time)
   writeId(view, 32, stamp.durable)
   writeId(view, 40, stamp.nextOid)
   writeId(view, 56, stamp.position)
   view.setUint32(4, crc32(bytes.subarray(8, TRANSACTION_HEADER_BYTES), stamp.seed), true)
-  const trailer = bytes.length - TRAILER_BYTES
-  view.setUint32(trailer, crc32(bytes.subarray(0, trailer)), true)
-  view.setUint32(trailer + 4, TRANSACTION_MAGIC, true)
-  writeId(view, trailer + 8, bytes.length)
+}
+
+/**
+ * Writes the last {@link TRAILER_BYTES} of a transaction.
+ *
+ * @param checksum of everything from the header to the trailer
+ */
+export function writeTrailer(view: DataView, offset: number, checksum: number, length: number): void {
+  view.setUint32(offset, checksum, true)
+  view.setUint32(offset + 4, TRANSACTION_MAGIC, true)
+  writeId(view, offset + 8, length)
 }
 
 /** The header of a transaction at `position` of the file, or undefined if `bytes` do not begin with one. */
@@ -233,8 +247,8 @@ export function readTransactionHeader(
   if (bytes.length < TRANSACTION_HEADER_BYTES) return undefined
   const view = viewOf(bytes)
   if (view.getUint32(0, true) !== TRANSACTION_MAGIC) return undefined
-  if (crc32(bytes.subarray(8, TRANSACTION_HEADER_BYTES), seed) !== view.getUint32(4, true)) return undefined
   if (readId(view, 56) !== position) return undefined
+  if (crc32(bytes.subarray(8, TRANSACTION_HEADER_BYTES), seed) !== view.getUint32(4, true)) return undefined
   const length = readId(view, 8)
   if (length < MIN_TRANSACTION_BYTES || length > MAX_TRANSACTION_BYTES || length % 8 !== 0) return undefined
   return {

@@ -35,7 +35,7 @@ export interface GapVisitor {
   displaced(at: number, home: number, header: TransactionHeader): void
   /** The intact header of a transaction that is not whole. */
   partial(home: number, header: TransactionHeader): void
-  /** An intact record. */
+  /** An intact record, and the transaction that it counts as a part of. */
   record(at: number, home: number, oid: Oid, tid: Tid): void
   /** A record that is damaged, but of which the header makes sense. */
   damagedRecord(home: number, oid: Oid): void
@@ -50,6 +50,10 @@ export interface GapScannerOptions {
   readonly maxOffset: number
   /** Whether the transaction is one of which nothing whole was found in its place. */
   readonly isMissing: (tid: Tid) => boolean
+  /** Which of the missing transactions a record with this tid may be of; undefined if of none. */
+  readonly transactionOf: (tid: Tid) => Tid | undefined
+  /** Transactions may hold older records than their own. */
+  readonly isPacked: boolean
   readonly visitor: GapVisitor
 }
 
@@ -145,9 +149,10 @@ export class GapScanner {
   #record(at: number): number | undefined {
     const { view, plausible } = this.#headerAt(at)
     if (!plausible) return undefined
-    const [oid, tid] = [recordOid(view, 0), recordTid(view, 0)]
+    const oid = recordOid(view, 0)
+    const tid = this.#anchor?.tid ?? this.#options.transactionOf(recordTid(view, 0))
     const next = at + RECORD_HEADER_BYTES + recordLength(view, 0)
-    if (!this.#isIntact(at, next)) return undefined
+    if (tid === undefined || !this.#isIntact(at, next)) return undefined
     this.#options.visitor.record(at, at - this.#shift, oid, tid)
     this.#expected = next
     return next
@@ -179,7 +184,11 @@ export class GapScanner {
   #isPlausible(view: DataView, i: number, at: number): boolean {
     const tid = recordTid(view, i)
     const anchor = this.#anchor
-    if (anchor === undefined ? tid === 0 || !this.#options.isMissing(tid) : tid !== anchor.tid) return false
+    const { transactionOf, isPacked } = this.#options
+    if (tid === 0) return false
+    if (anchor === undefined ? transactionOf(tid) === undefined : isPacked ? tid > anchor.tid : tid !== anchor.tid) {
+      return false
+    }
     const end = at + RECORD_HEADER_BYTES + recordLength(view, i)
     if (recordLength(view, i) > MAX_RECORD_BYTES || end > (anchor?.end ?? this.#options.limit)) return false
     const previous = recordPrevious(view, i)

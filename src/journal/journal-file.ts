@@ -12,6 +12,9 @@ export type OpenMode = 'read' | 'write' | 'create'
 export interface OpenFile {
   readonly path: string
 
+  /** Under this number all threads of the process can read the file as long as it is open; see {@link borrowFile}. */
+  readonly descriptor?: number
+
   /** Fills `length` bytes of `buffer` from `offset` on. Returns how many it read: fewer only at the end of the file. */
   read(buffer: Uint8Array, offset: number, length: number, position: number): number
 
@@ -38,6 +41,8 @@ export interface FileSystem {
   open(path: string, mode: OpenMode): OpenFile
   exists(path: string): boolean
   rename(from: string, to: string): void
+  /** Gives a file a second name, which must be free. */
+  link(from: string, to: string): void
   /** Removes a file. That it is not there is no error. */
   unlink(path: string): void
   /** Makes the names of the files in the directory of `path` survive a power cut. */
@@ -89,6 +94,7 @@ export type FileBinding = Pick<
   | 'fstatSync'
   | 'fsyncSync'
   | 'ftruncateSync'
+  | 'linkSync'
   | 'openSync'
   | 'readSync'
   | 'renameSync'
@@ -103,6 +109,10 @@ class NodeFile implements OpenFile {
   readonly #fs: FileBinding
   readonly #fd: number
   #open = true
+
+  get descriptor(): number {
+    return this.#fd
+  }
 
   constructor(fs: FileBinding, path: string, fd: number) {
     this.#fs = fs
@@ -212,6 +222,10 @@ class NodeFileSystem implements FileSystem {
     attempt(to, 'rename to', () => this.#fs.renameSync(from, to))
   }
 
+  link(from: string, to: string): void {
+    attempt(to, 'link to', () => this.#fs.linkSync(from, to))
+  }
+
   unlink(path: string): void {
     try {
       this.#fs.unlinkSync(path)
@@ -233,6 +247,14 @@ class NodeFileSystem implements FileSystem {
       this.#fs.closeSync(fd)
     }
   }
+}
+
+/**
+ * A file that another thread of the process has open, and keeps open: the name may be that of another file by now.
+ * Closing it closes nothing.
+ */
+export function borrowFile(path: string, descriptor: number): OpenFile {
+  return new NodeFile({ ...nodeFs, closeSync: () => {} }, path, descriptor)
 }
 
 /** The file system behind a binding. */

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { CorruptionError, PerdureError } from '../core/errors.js'
+import type { Tid } from '../core/oid.js'
 import { checkpointPath } from './checkpoint.js'
 import { crcSeed } from './crc-seed.js'
 import {
@@ -31,6 +32,12 @@ export interface JournalIdentity {
   readonly serializer: string
   /** Milliseconds since 1970; 0 if lost. */
   readonly created: number
+  /** Undefined if it is lost. */
+  readonly databaseId: Uint8Array | undefined
+  /** The journal's first transaction has the tid after this one. If that is lost, what the first whole one allows. */
+  readonly baseTid: Tid
+  /** Undefined if it is lost. */
+  readonly historyFrom: Tid | undefined
   readonly headerIntact: boolean
 }
 
@@ -51,11 +58,12 @@ export function identifyJournal(fileSystem: FileSystem, file: OpenFile): Journal
     if (!isDamage(error, bytes)) throw error
     damage = error
   }
-  const seed = findSeed(file)
-  if (seed === undefined) {
+  const first = findFirst(file)
+  if (first === undefined) {
     if (!(damage instanceof CorruptionError)) throw damage
     throw new CorruptionError(file.path, 0, 'neither the file header nor a single transaction is intact.')
   }
+  const { seed } = first
   const uuid = [bytes.subarray(16, 32), checkpointUuid(fileSystem, file.path)].find(
     (candidate) => candidate !== undefined && checksumSeed(candidate) === seed,
   )
@@ -65,12 +73,24 @@ export function identifyJournal(fileSystem: FileSystem, file: OpenFile): Journal
     uuid: uuid === undefined ? undefined : Uint8Array.from(uuid),
     serializer: bytes.toString('latin1', 41, 41 + length),
     created: 0,
+    databaseId: undefined,
+    baseTid: likelyBase(first),
+    historyFrom: undefined,
     headerIntact: false,
   }
 }
 
-function fromHeader({ uuid, serializer, created }: FileHeader): JournalIdentity {
-  return { seed: checksumSeed(uuid), uuid, serializer, created, headerIntact: true }
+function fromHeader(header: FileHeader): JournalIdentity {
+  return { ...header, seed: checksumSeed(header.uuid), headerIntact: true }
+}
+
+/**
+ * A journal begins with transaction 1, unless a pack has made it. That it has is told by a first transaction that
+ * stands at the very beginning, or before which there is no room for all the others.
+ */
+function likelyBase({ position, tid }: FirstTransaction): Tid {
+  if (position === FILE_HEADER_BYTES) return tid - 1
+  return (position - FILE_HEADER_BYTES) / MIN_TRANSACTION_BYTES >= tid - 1 ? 0 : tid - 2
 }
 
 /** A newer version of the format is no damage, if the checksum says that it is meant. */
@@ -79,8 +99,14 @@ function isDamage(error: unknown, header: Buffer): boolean {
   return error.code !== 'PERDURE_FORMAT_VERSION' || crc32(header.subarray(0, 124)) !== header.readUInt32LE(124)
 }
 
-/** The seed of the first whole transaction that says that it stands where it does. */
-function findSeed(file: OpenFile): number | undefined {
+interface FirstTransaction {
+  readonly seed: number
+  readonly position: number
+  readonly tid: Tid
+}
+
+/** The first whole transaction that says that it stands where it does, and the seed that its checksum was begun with. */
+function findFirst(file: OpenFile): FirstTransaction | undefined {
   const size = file.size()
   const window = new ReadWindow(file, size)
   const end = Math.min(size, SEARCH_BYTES)
@@ -92,7 +118,9 @@ function findSeed(file: OpenFile): number | undefined {
     if (!possible) continue
     const bytes = window.bytes(at, length)
     if (transactionChecksum(bytes) === undefined) continue
-    return crcSeed(bytes.subarray(8, TRANSACTION_HEADER_BYTES), viewOf(bytes).getUint32(4, true))
+    const whole = viewOf(bytes)
+    const seed = crcSeed(bytes.subarray(8, TRANSACTION_HEADER_BYTES), whole.getUint32(4, true))
+    return { seed, position: at, tid: readId(whole, 16) }
   }
   return undefined
 }

@@ -4,10 +4,11 @@ import { decodeFileHeader, encodeFileHeader, FILE_HEADER_BYTES, type FileHeader 
 import type { FileSystem, OpenFile } from './journal-file.js'
 import { JournalPages } from './journal-pages.js'
 import { OidIndex, PAGE_ENTRIES, reserveIndexMemory } from './oid-index.js'
+import { packPath, prepackTemporaryPath } from './packed-base.js'
 import {
+  beginningOf,
   type CheckpointUse,
   checkpointUse,
-  EMPTY_JOURNAL,
   type JournalState,
   type RecoveryReport,
   replay,
@@ -80,6 +81,7 @@ export function openForWriting(fileSystem: FileSystem, path: string, onRebuild: 
     const header = readFileHeader(file)
     // At each opening, because whoever created the file may have been killed, or have failed, before it could.
     fileSystem.syncDirectory(path)
+    removePackLeftovers(fileSystem, path)
     const size = file.size()
     const base = chooseBase(fileSystem, file, header)
     const index = makeIndex(fileSystem, file, header, base, onRebuild)
@@ -102,6 +104,11 @@ export function openForWriting(fileSystem: FileSystem, path: string, onRebuild: 
     file.close()
     throw error
   }
+}
+
+/** What a pack leaves that is killed before its new journal takes the place of the old one. */
+function removePackLeftovers(fileSystem: FileSystem, path: string): void {
+  for (const leftover of [packPath(path), prepackTemporaryPath(path)]) fileSystem.unlink(leftover)
 }
 
 /** Puts the records of a transaction into an index. */
@@ -128,19 +135,19 @@ export interface ReplayBase {
  */
 export function chooseBase(fileSystem: FileSystem, file: OpenFile, header: FileHeader): ReplayBase {
   const checkpoint = CheckpointFile.open(fileSystem, file.path, header.uuid)
-  if (typeof checkpoint === 'string') return fromBeginning(checkpoint)
+  if (typeof checkpoint === 'string') return fromBeginning(header, checkpoint)
   let use: CheckpointUse | undefined
   try {
     use = checkpointUse(file, checkpoint)
   } finally {
     if (use !== 'used') checkpoint.close()
   }
-  if (use !== 'used') return fromBeginning(use)
+  if (use !== 'used') return fromBeginning(header, use)
   return { use, state: stateOfCheckpoint(checkpoint.header), durable: checkpoint.header.required, checkpoint }
 }
 
-function fromBeginning(use: CheckpointUse): ReplayBase {
-  return { use, state: EMPTY_JOURNAL, durable: 0, checkpoint: undefined }
+function fromBeginning(header: FileHeader, use: CheckpointUse): ReplayBase {
+  return { use, state: beginningOf(header), durable: 0, checkpoint: undefined }
 }
 
 /** @param onRebuild called when the checkpoint turns out to be of no use after all */

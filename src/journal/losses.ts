@@ -1,6 +1,7 @@
 import { PerdureError } from '../core/errors.js'
 import type { Oid, Tid } from '../core/oid.js'
 import { type DecodedRecord, decodeRecord } from '../core/record.js'
+import { recordTid } from './format.js'
 import { OidNumbers } from './oid-numbers.js'
 import type { SalvageWriter } from './salvage-writer.js'
 import type { ScannedTransaction } from './scanner.js'
@@ -71,12 +72,12 @@ export class Losses {
   }
 
   /** To be called with each transaction of the new journal, when everything that is known has been noted. */
-  examine({ position, header, image }: ScannedTransaction): void {
+  examine({ position, image }: ScannedTransaction): void {
     image.forEachRecord((oid, offset) => {
       if (this.#writer.newest.get(oid) !== position + offset) return
       this.objects++
       const record = decode(image.dataAt(offset))
-      if (record !== undefined) this.#examineRecord(oid, header.tid, record)
+      if (record !== undefined) this.#examineRecord(oid, recordTid(image.view, offset), record)
     })
   }
 

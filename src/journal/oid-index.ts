@@ -43,6 +43,9 @@ export interface PageSource {
   close(): void
 }
 
+/** For an index of which all entries have been set. */
+export const NO_PAGES: PageSource = { readPage: () => false, rebuild: () => {}, close: () => {} }
+
 /**
  * Finds the newest version of each object: an array, indexed by oid, of offsets in the journal. It lies in shared
  * memory; one thread sets entries, all read them. An entry is 0 for an object that does not exist.
@@ -69,6 +72,11 @@ export class OidIndex {
   /** How many oids it has room for. */
   get capacity(): number {
     return this.#segmentSize * this.#entries.length
+  }
+
+  /** How many pages there are by now. No object has an oid beyond them. */
+  get pages(): number {
+    return this.#entries.reduce((count, entries) => count + entries.length, 0) / PAGE_ENTRIES
   }
 
   /** Offset of the newest version of `oid`, or 0. */

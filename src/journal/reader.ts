@@ -58,6 +58,21 @@ export class JournalReader {
     return undefined
   }
 
+  /**
+   * Where the versions of `oid` stand, from the one at `offset` back to the first.
+   *
+   * @throws CorruptionError, PerdureError `PERDURE_IO`
+   */
+  *versions(oid: Oid, offset: number): Generator<number> {
+    for (let at = offset; at !== 0; ) {
+      const { view, start } = this.#locate(oid, at)
+      const previous = recordPrevious(view, start)
+      if (previous >= at) throw this.#damage(at, oid, 'its previous version would lie behind it')
+      yield at
+      at = previous
+    }
+  }
+
   /** The transaction that wrote the record of `oid` at `offset`. */
   tidAt(oid: Oid, offset: number): Tid {
     const { view, start } = this.#locate(oid, offset)

@@ -45,13 +45,9 @@ export interface JournalState {
 /** Told of each transaction that a replay finds, in order. */
 export type ReplayVisitor = (transaction: ScannedTransaction) => void
 
-export const EMPTY_JOURNAL: JournalState = {
-  end: FILE_HEADER_BYTES,
-  tid: 0,
-  time: 0,
-  nextOid: 0,
-  objects: 0,
-  checksum: 0,
+/** The state of a journal before its first transaction. */
+export function beginningOf({ baseTid }: FileHeader): JournalState {
+  return { end: FILE_HEADER_BYTES, tid: baseTid, time: 0, nextOid: 0, objects: 0, checksum: 0 }
 }
 
 /** The state of the journal after one more transaction. */
@@ -142,13 +138,20 @@ export function replay(options: ReplayOptions): ReplayResult {
     durable = Math.max(durable, transaction.header.durable)
     transactions++
   }
-  return { state, transactions, durable: Math.min(durable, state.end), tornAt: tornAt(scanner, options, durable) }
+  const torn = tornAt(scanner, options, durable, state.tid)
+  return { state, transactions, durable: Math.min(durable, state.end), tornAt: torn }
 }
 
 /** Looks at what ends the journal: nothing, preallocated zeros, a torn transaction, or damage. */
-function tornAt(scanner: JournalScanner, { journal, limit }: ReplayOptions, durable: number): number | undefined {
+function tornAt(
+  scanner: JournalScanner,
+  { journal, header, limit }: ReplayOptions,
+  durable: number,
+  tid: Tid,
+): number | undefined {
   const at = scanner.position
   if (at < durable) throw lostBytes(journal.path, at, durable)
+  if (tid < header.historyFrom) throw incompleteBase(journal.path, at, header)
   if (at >= limit) return undefined
   if (scanner.isZeroFrom(at)) return undefined
   const later = scanner.findAfter(at, (transaction) => transaction.header.durable > at)
@@ -165,6 +168,15 @@ function lostBytes(path: string, at: number, durable: number): CorruptionError {
     path,
     at,
     `the bytes up to ${durable} had been stored safely. ${RESTORE_OR_REPAIR} If this file is a restored copy already, delete the sidecar files beside it (.index, .live).`,
+  )
+}
+
+/** A pack syncs its base before anybody sees the file. */
+function incompleteBase(path: string, at: number, { historyFrom }: FileHeader): CorruptionError {
+  return new CorruptionError(
+    path,
+    at,
+    `the journal was made by a pack and must go at least up to transaction ${historyFrom}. ${RESTORE_OR_REPAIR}`,
   )
 }
 

@@ -4,7 +4,7 @@ import { FILE_HEADER_BYTES, readTransactionHeader } from './format.js'
 import type { OpenFile } from './journal-file.js'
 import type { Salvage } from './salvage.js'
 import { JournalScanner } from './scanner.js'
-import { follows, type Gap, type Place } from './survey.js'
+import { follows, type Gap, placeBefore } from './survey.js'
 import { TransactionImage } from './transaction.js'
 
 /** A whole transaction of a damaged journal. Its image is valid until the next one is asked for. */
@@ -38,6 +38,10 @@ export interface SalvageSource {
   readonly end: number
   /** Nothing of a transaction that is not whole is taken that belongs behind this offset: it was never acknowledged. */
   readonly brokenEnd: number
+  /** The journal's first transaction has the tid after this one. */
+  readonly baseTid: Tid
+  /** The new journal is to go at least up to this transaction. */
+  readonly historyFrom: Tid
   /** Leave out the records of transactions that are not whole. */
   readonly wholeOnly: boolean
 }
@@ -45,7 +49,7 @@ export interface SalvageSource {
 /** All that is good of a damaged journal, in the order of the tids, without one left out before the last. */
 export function* inOrder(source: SalvageSource): Generator<WholePiece | BrokenPiece> {
   const broken = new BrokenPieces(source)
-  let next = 1
+  let next = source.baseTid + 1
   for (const piece of wholePieces(source)) {
     for (; next < piece.tid; next++) yield broken.take(next)
     yield piece
@@ -55,7 +59,7 @@ export function* inOrder(source: SalvageSource): Generator<WholePiece | BrokenPi
 }
 
 function* wholePieces(source: SalvageSource): Generator<WholePiece> {
-  let last: Place = { position: 0, end: FILE_HEADER_BYTES, tid: 0 }
+  let last = placeBefore(source.baseTid)
   const { transactions } = source.salvage
   const order = transactions.sorted('tid', 'at')
   let taken = 0
@@ -125,7 +129,7 @@ class BrokenPieces {
     this.#partials = partials.sorted('tid', 'home').filter((row) => partials.at(row).home < end)
     const lastOf = (rows: { at(row: number): { tid: Tid } }, order: Uint32Array) =>
       order.length === 0 ? 0 : rows.at(order.at(-1) as number).tid
-    this.lastTid = Math.max(lastOf(records, this.#records), lastOf(partials, this.#partials))
+    this.lastTid = Math.max(lastOf(records, this.#records), lastOf(partials, this.#partials), source.historyFrom)
   }
 
   take(tid: Tid): BrokenPiece {

@@ -1,5 +1,5 @@
 import type { Oid, Tid } from '../core/oid.js'
-import type { RecordWrite } from '../core/storage.js'
+import type { StoredRecord } from '../core/storage.js'
 import {
   checksumSeed,
   encodeFileHeader,
@@ -10,6 +10,8 @@ import {
   recordLength,
   recordOid,
   recordPrevious,
+  recordTid,
+  stampRecord,
   viewOf,
 } from './format.js'
 import type { OpenFile } from './journal-file.js'
@@ -40,12 +42,13 @@ export class SalvageWriter {
   #waiting: Uint8Array[] = []
   #waitingBytes = 0
   #end = FILE_HEADER_BYTES
-  #tid: Tid = 0
+  #tid: Tid
   #time = 0
 
   constructor(file: OpenFile, header: FileHeader, source: OpenFile) {
     this.#file = file
     this.#source = source
+    this.#tid = header.baseTid
     this.seed = checksumSeed(header.uuid)
     file.write([encodeFileHeader(header)], 0)
   }
@@ -74,12 +77,13 @@ export class SalvageWriter {
   }
 
   #addBroken({ tid, header, records }: BrokenPiece): void {
-    const writes: RecordWrite[] = []
-    const seen = new Set<Oid>()
+    const writes: StoredRecord[] = []
+    // What a pack has carried in a transaction may stand in it as an older and as a newer version.
+    const seen = new Map<Oid, Tid>()
     for (const { at, home } of records) {
       const write = this.#readRecord(at)
-      if (write === undefined || seen.has(write.oid)) continue
-      seen.add(write.oid)
+      if (write === undefined || (seen.get(write.oid) ?? 0) >= write.tid) continue
+      seen.set(write.oid, write.tid)
       writes.push(write)
       this.homes.set(write.oid, home)
     }
@@ -91,11 +95,11 @@ export class SalvageWriter {
       writes.length === 0
         ? `repairFile: transaction ${tid} was damaged and is lost.`
         : `repairFile: transaction ${tid} was damaged; ${writes.length} of ${of} records could be saved.`
-    this.#append(new TransactionImage(layOutTransaction(writes, { note })), header?.time ?? 0, 0)
+    this.#append(imageOf(writes, note), header?.time ?? 0, 0)
   }
 
   /** Undefined if the record is not the next version of its object: then it is not of this journal. */
-  #readRecord(at: number): RecordWrite | undefined {
+  #readRecord(at: number): StoredRecord | undefined {
     const head = Buffer.alloc(RECORD_HEADER_BYTES)
     this.#source.read(head, 0, head.length, at)
     const bytes = Buffer.alloc(RECORD_HEADER_BYTES + recordLength(viewOf(head), 0))
@@ -104,12 +108,12 @@ export class SalvageWriter {
     const oid = recordOid(view, 0)
     if (!recordIsIntact(bytes, view, 0, bytes.length - RECORD_HEADER_BYTES)) return undefined
     if (recordPrevious(view, 0) < this.homes.get(oid)) return undefined
-    return { oid, data: bytes.subarray(RECORD_HEADER_BYTES) }
+    return { oid, tid: recordTid(view, 0), data: bytes.subarray(RECORD_HEADER_BYTES) }
   }
 
   /** Adds a transaction without records. */
   addNote(note: string): void {
-    this.#append(new TransactionImage(layOutTransaction([], { note })), Date.now(), this.nextOid)
+    this.#append(imageOf([], note), Date.now(), this.nextOid)
   }
 
   #append(image: TransactionImage, time: number, nextOid: Oid): void {
@@ -129,8 +133,11 @@ export class SalvageWriter {
       nextOid: this.nextOid,
       seed: this.seed,
     }
-    image.stamp(stamp, (oid) => this.newest.get(oid))
-    image.forEachRecord((oid, offset) => this.newest.set(oid, position + offset))
+    image.restamp(stamp, (oid, offset) => {
+      const previous = this.newest.get(oid)
+      this.newest.set(oid, position + offset)
+      return previous
+    })
     this.#waiting.push(image.bytes)
     this.#waitingBytes += image.bytes.length
     this.#end += image.bytes.length
@@ -143,4 +150,14 @@ export class SalvageWriter {
     this.#waiting = []
     this.#waitingBytes = 0
   }
+}
+
+/** A transaction of which only the place in the file has to be filled in. */
+function imageOf(records: readonly StoredRecord[], note: string): TransactionImage {
+  const image = new TransactionImage(layOutTransaction(records, { note }))
+  let i = 0
+  image.forEachRecord((_oid, offset) => {
+    stampRecord(image.bytes, image.view, offset, (records[i++] as StoredRecord).tid, 0)
+  })
+  return image
 }

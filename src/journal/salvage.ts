@@ -51,15 +51,25 @@ export class Salvage implements GapVisitor {
   durable = 0
   nextOid: Oid = 0
   readonly #missing: MissingTids
+  readonly #isPacked: boolean
 
-  constructor(missing: MissingTids) {
+  /** @param isPacked transactions may hold older records than their own, because a pack has made the journal */
+  constructor(missing: MissingTids, isPacked: boolean) {
     this.#missing = missing
+    this.#isPacked = isPacked
   }
 
   /** Looks through one gap, in small steps. Yields how far it has got. */
   scan(file: OpenFile, seed: number, gap: Gap, maxOffset: number): Generator<number> {
     const isMissing = (tid: Tid) => this.#missing.has(tid)
-    return new GapScanner({ file, seed, limit: gap.to, maxOffset, isMissing, visitor: this }).scan(gap.from)
+    const isPacked = this.#isPacked
+    const transactionOf = (tid: Tid) => {
+      if (this.#missing.has(tid)) return tid
+      // Of which one of those in the gap it was does not matter: it is an older version in all of them.
+      return isPacked && tid > 0 && tid <= gap.tidBefore ? gap.tidBefore + 1 : undefined
+    }
+    const options = { file, seed, limit: gap.to, maxOffset, isMissing, transactionOf, isPacked, visitor: this }
+    return new GapScanner(options).scan(gap.from)
   }
 
   displaced(at: number, home: number, header: TransactionHeader): void {

@@ -1,5 +1,5 @@
 import type { Tid } from '../core/oid.js'
-import { FILE_HEADER_BYTES, MIN_TRANSACTION_BYTES } from './format.js'
+import { FILE_HEADER_BYTES, MIN_TRANSACTION_BYTES, recordTid } from './format.js'
 import type { OpenFile } from './journal-file.js'
 import { WINDOW_BYTES } from './read-window.js'
 import { JournalScanner, type ScannedTransaction } from './scanner.js'
@@ -21,7 +21,10 @@ export interface Place {
   readonly tid: Tid
 }
 
-const START: Place = { position: 0, end: FILE_HEADER_BYTES, tid: 0 }
+/** As if a transaction stood before the first one. */
+export function placeBefore(baseTid: Tid): Place {
+  return { position: 0, end: FILE_HEADER_BYTES, tid: baseTid }
+}
 
 /**
  * Whether a transaction can come after `before`: tids and offsets grow together, each transaction takes some bytes,
@@ -36,7 +39,9 @@ export function follows(before: Place, { position, tid }: Omit<Place, 'end'>): b
 export class JournalSurvey {
   readonly gaps: Gap[] = []
   /** The last whole transaction. */
-  last = START
+  last: Place
+  /** The last transaction with older records than its own, as a pack makes them; 0 if there is none. */
+  lastOfPack: Tid = 0
   /** Every byte before this offset had once been on the disk, as some transaction says. */
   durable = 0
   /** Where the transactions end that have this checksum, which some checkpoint names. */
@@ -45,8 +50,12 @@ export class JournalSurvey {
   readonly #size: number
   readonly #covered: number
 
-  /** @param covered the end of a transaction of which the checksum is wanted */
-  constructor(file: OpenFile, seed: number, size: number, covered: number) {
+  /**
+   * @param covered the end of a transaction of which the checksum is wanted
+   * @param baseTid the journal's first transaction has the tid after this one
+   */
+  constructor(file: OpenFile, seed: number, size: number, covered: number, baseTid: Tid) {
+    this.last = placeBefore(baseTid)
     this.#scanner = new JournalScanner(file, seed, FILE_HEADER_BYTES, size)
     this.#size = size
     this.#covered = covered
@@ -79,7 +88,10 @@ export class JournalSurvey {
     return follows(this.last, { position, tid: header.tid }) && image.hasSoundLayout()
   }
 
-  #take({ position, end, header, checksum }: ScannedTransaction): void {
+  #take({ position, end, header, checksum, image }: ScannedTransaction): void {
+    image.forEachRecord((_oid, offset) => {
+      if (recordTid(image.view, offset) < header.tid) this.lastOfPack = header.tid
+    })
     this.last = { position, end, tid: header.tid }
     this.durable = Math.max(this.durable, header.durable)
     if (end === this.#covered) this.checksumAtCovered = checksum

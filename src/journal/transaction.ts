@@ -12,6 +12,7 @@ import {
   readRemarkLengths,
   recordLength,
   recordOid,
+  recordTid,
   remarkLength,
   roundUp8,
   stampRecord,
@@ -53,6 +54,13 @@ export class TransactionImage {
     }
   }
 
+  /** The objects it writes. */
+  oids(): Set<Oid> {
+    const oids = new Set<Oid>()
+    this.forEachRecord((oid) => oids.add(oid))
+    return oids
+  }
+
   /** Whether the records fill the transaction exactly. Only bytes made by something else than this package fail it. */
   hasSoundLayout(): boolean {
     const end = this.bytes.length - TRAILER_BYTES
@@ -76,17 +84,17 @@ export class TransactionImage {
     stampTransaction(this.bytes, this.view, stamp)
   }
 
+  /** As {@link stamp}, but records keep their tids. `previousOf` is called for them in their order. */
+  restamp(stamp: TransactionStamp, previousOf: (oid: Oid, offset: number) => number): void {
+    this.forEachRecord((oid, offset) => {
+      stampRecord(this.bytes, this.view, offset, recordTid(this.view, offset), previousOf(oid, offset))
+    })
+    stampTransaction(this.bytes, this.view, stamp)
+  }
+
   /** What the transaction says of itself. */
-  remarks(): TransactionRemarks {
-    const { noteLength, userLength, tokenLength } = readRemarkLengths(this.view)
-    const user = TRANSACTION_HEADER_BYTES + noteLength
-    const token = user + userLength
-    const text = (from: number, to: number) => Buffer.from(this.bytes.subarray(from, to)).toString('utf8')
-    return {
-      note: text(TRANSACTION_HEADER_BYTES, user),
-      user: text(user, token),
-      ...(tokenLength > 0 && { token: this.bytes.slice(token, token + tokenLength) }),
-    }
+  remarks(): ReturnType<typeof readRemarks> {
+    return readRemarks(this.bytes)
   }
 
   /** What a stamped transaction leaves behind for the next one. */
@@ -102,6 +110,23 @@ export class TransactionImage {
 
 /** What is kept with a transaction besides its records. */
 export type TransactionRemarks = Pick<CommitRequest, 'note' | 'user' | 'token'>
+
+/**
+ * What a transaction says of itself: '' and undefined for what it does not say.
+ *
+ * @param bytes the transaction, or at least what stands before its records
+ */
+export function readRemarks(bytes: Uint8Array): { note: string; user: string; token?: Uint8Array } {
+  const { noteLength, userLength, tokenLength } = readRemarkLengths(viewOf(bytes))
+  const user = TRANSACTION_HEADER_BYTES + noteLength
+  const token = user + userLength
+  const text = (from: number, to: number) => Buffer.from(bytes.subarray(from, to)).toString('utf8')
+  return {
+    note: text(TRANSACTION_HEADER_BYTES, user),
+    user: text(user, token),
+    ...(tokenLength > 0 && { token: Uint8Array.from(bytes.subarray(token, token + tokenLength)) }),
+  }
+}
 
 /**
  * Copies what a commit is given into the layout of the file.

@@ -43,6 +43,12 @@ export class WatermarkWriter {
     this.#bytes.set(uuid, 8)
   }
 
+  /** Another journal, all of it on the disk, has taken the place of the one that was written until now. */
+  follow(uuid: Uint8Array, end: number): void {
+    this.#bytes.set(uuid, 8)
+    this.publish(end, end)
+  }
+
   publish(end: number, durable: number): void {
     this.#write(end, durable, false)
   }

@@ -1,6 +1,6 @@
 import type { Oid, Tid } from '../core/oid.js'
 
-/** Which oids the most recent transactions wrote. It forgets the oldest ones first when it holds too many oids. */
+/** Which oids the most recent transactions wrote or removed. It forgets the oldest ones first when it holds too many oids. */
 export class ChangeLog {
   readonly #limit: number
   readonly #written = new Map<Tid, readonly Oid[]>()
@@ -23,7 +23,13 @@ export class ChangeLog {
     }
   }
 
-  /** The oids written after `after` and up to `upTo`, some perhaps more than once; undefined if forgotten. */
+  /** The last transaction remembered that wrote or removed `oid`. */
+  lastChange(oid: Oid): Tid | undefined {
+    for (let tid = this.#newest; tid >= this.#oldest; tid--) if (this.#written.get(tid)?.includes(oid)) return tid
+    return undefined
+  }
+
+  /** The oids written or removed after `after` and up to `upTo`, some perhaps more than once; undefined if forgotten. */
   between(after: Tid, upTo: Tid): Iterable<Oid> | undefined {
     if (after >= upTo) return []
     if (after + 1 < this.#oldest) return undefined

@@ -8,10 +8,12 @@ import { acquireFileLock, type FileLock } from '../journal/file-lock.js'
 import { JournalFollower } from '../journal/follower.js'
 import { createJournal } from '../journal/journal.js'
 import { nodeFileSystem } from '../journal/journal-file.js'
+import type { SwitchOutcome, SwitchRequest } from '../journal/packed-base.js'
 import type { RecoveryReport } from '../journal/recovery.js'
-import { JournalView, type SharedJournal } from '../journal/shared-journal.js'
+import type { JournalView, SharedJournal } from '../journal/shared-journal.js'
 import { type ClientLink, CoordinatorClient } from '../workers/coordinator-client.js'
 import { type CoordinatorStarter, CoordinatorThread } from '../workers/coordinator-thread.js'
+import { CurrentJournal } from '../workers/current-journal.js'
 import { canonicalPath } from './canonical-path.js'
 import type { FileStorageSettings } from './file-options.js'
 
@@ -40,10 +42,9 @@ export interface FileBackend {
   readonly serializer: string
   readonly recovery: RecoveryReport
   readonly temporary: boolean
+  /** A pack puts another one in its place; who needs this one for longer retains it. */
   readonly view: JournalView
-  /** For the threads of the pool. */
-  readonly shared: SharedJournal
-  /** Sees to it that the view's state is the newest. */
+  /** Sees to it that the view and its state are the newest. */
   refresh(): void
   commit(request: CommitRequest): Promise<CommitResult>
   share(): FileHandle
@@ -57,8 +58,7 @@ export class OwnerBackend implements FileBackend {
   readonly serializer: string
   readonly recovery: RecoveryReport
   readonly temporary: boolean
-  readonly view: JournalView
-  readonly shared: SharedJournal
+  readonly #journal: CurrentJournal
   readonly #settings: FileStorageSettings
   readonly #thread: CoordinatorThread
   readonly #place: Place
@@ -69,8 +69,7 @@ export class OwnerBackend implements FileBackend {
     this.temporary = place.temporary
     this.serializer = thread.shared.header.serializer
     this.recovery = thread.recovery
-    this.shared = thread.shared
-    this.view = JournalView.attach(nodeFileSystem, thread.shared, settings.blockCacheBytes)
+    this.#journal = new CurrentJournal(nodeFileSystem, thread.client, thread.shared, settings.blockCacheBytes)
     this.#settings = settings
     this.#thread = thread
     this.#place = place
@@ -115,22 +114,41 @@ export class OwnerBackend implements FileBackend {
     }
   }
 
-  refresh(): void {}
+  get view(): JournalView {
+    return this.#journal.view
+  }
+
+  refresh(): void {
+    this.#journal.refresh()
+  }
 
   commit(request: CommitRequest): Promise<CommitResult> {
     return this.#thread.client.commit(request)
   }
 
+  /** See `CoordinatorLoop.switchTo`. */
+  switchTo(request: SwitchRequest): Promise<SwitchOutcome> {
+    return this.#thread.client.switchTo(request)
+  }
+
   share(): FileHandle {
-    const { shared, recovery } = this.#thread
-    return { kind: 'writable', settings: this.#settings, shared, recovery, link: this.#thread.connect() }
+    // In this order, so that the new handle is told of every journal that is newer than the one it is given.
+    const link = this.#thread.connect()
+    this.#journal.refresh()
+    return {
+      kind: 'writable',
+      settings: this.#settings,
+      shared: this.#journal.shared,
+      recovery: this.recovery,
+      link,
+    }
   }
 
   async close(): Promise<void> {
     try {
       await this.#thread.close()
     } finally {
-      this.view.release()
+      this.#journal.release()
       await this.#lock.release()
       await this.#place.leave()
     }
@@ -143,20 +161,29 @@ export class AttachedBackend implements FileBackend {
   readonly serializer: string
   readonly recovery: RecoveryReport
   readonly temporary = false
-  readonly view: JournalView
-  readonly shared: SharedJournal
+  readonly #journal: CurrentJournal
   readonly #client: CoordinatorClient
 
   constructor({ shared, recovery, link, settings }: Extract<FileHandle, { kind: 'writable' }>) {
     this.path = shared.path
-    this.shared = shared
     this.serializer = shared.header.serializer
     this.recovery = recovery
-    this.view = JournalView.attach(nodeFileSystem, shared, settings.blockCacheBytes)
     this.#client = new CoordinatorClient(link, shared.path)
+    try {
+      this.#journal = new CurrentJournal(nodeFileSystem, this.#client, shared, settings.blockCacheBytes)
+    } catch (error) {
+      this.#client.disconnect()
+      throw error
+    }
   }
 
-  refresh(): void {}
+  get view(): JournalView {
+    return this.#journal.view
+  }
+
+  refresh(): void {
+    this.#journal.refresh()
+  }
 
   commit(request: CommitRequest): Promise<CommitResult> {
     return this.#client.commit(request)
@@ -169,7 +196,7 @@ export class AttachedBackend implements FileBackend {
   async close(): Promise<void> {
     await this.#client.idle()
     this.#client.disconnect()
-    this.view.release()
+    this.#journal.release()
   }
 }
 
@@ -179,8 +206,6 @@ export class ReadonlyBackend implements FileBackend {
   readonly serializer: string
   readonly recovery: RecoveryReport
   readonly temporary = false
-  readonly view: JournalView
-  readonly shared: SharedJournal
   readonly #settings: FileStorageSettings
   readonly #follower: JournalFollower
 
@@ -189,8 +214,6 @@ export class ReadonlyBackend implements FileBackend {
     this.path = path
     this.#settings = settings
     this.#follower = new JournalFollower(nodeFileSystem, path, settings.loadIndex, settings.blockCacheBytes)
-    this.view = this.#follower.view
-    this.shared = this.#follower.shared
     this.serializer = this.#follower.header.serializer
     this.recovery = this.#follower.recovery
     try {
@@ -199,6 +222,10 @@ export class ReadonlyBackend implements FileBackend {
       this.#follower.close()
       throw error
     }
+  }
+
+  get view(): JournalView {
+    return this.#follower.view
   }
 
   refresh(): void {

@@ -6,10 +6,12 @@ import type {
   CommitRequest,
   CommitResult,
   PackResult,
+  PointInTime,
   Snapshot,
   Storage,
   StorageStatistics,
   TransactionInfo,
+  TransactionRange,
   VerifyOptions,
   VerifyReport,
 } from '../core/storage.js'
@@ -19,11 +21,15 @@ import type { CoordinatorStarter } from '../workers/coordinator-thread.js'
 import { WorkerPool } from '../workers/pool.js'
 import { verifyJournal } from '../workers/verify.js'
 import { AttachedBackend, type FileBackend, type FileHandle, OwnerBackend, ReadonlyBackend } from './file-backend.js'
+import { FileHistory } from './file-history.js'
 import { checkFileOptions, type FileStorageOptions } from './file-options.js'
+import { FilePacker } from './file-packer.js'
 import { FileSnapshot, type HandleState } from './file-snapshot.js'
+import type { FilePackOptions } from './pack-options.js'
 
 export { type FileHandle, isFileHandle } from './file-backend.js'
 export type { FileStorageOptions } from './file-options.js'
+export type { FilePackOptions } from './pack-options.js'
 
 /**
  * A storage in one file: a journal of transactions, with the index to it in shared memory. See docs/file-format.md.
@@ -42,18 +48,20 @@ export class FileStorage implements Storage {
   readonly recovery: RecoveryReport
 
   readonly #backend: FileBackend
-  readonly #handle: HandleState = { closed: false, loads: 0 }
-  #pool: WorkerPool | undefined
+  readonly #pool = new WorkerPool()
+  readonly #handle: HandleState = { closed: false, loads: 0, pool: this.#pool }
+  readonly #packer: FilePacker
   #closing: Promise<void> | undefined
 
   private constructor(backend: FileBackend) {
     this.#backend = backend
     this.location = backend.path
     this.serializer = backend.serializer
-    this.databaseId = Buffer.from(backend.shared.header.databaseId).toString('hex')
+    this.databaseId = Buffer.from(backend.view.header.databaseId).toString('hex')
     this.recovery = backend.recovery
     this.readonly = backend instanceof ReadonlyBackend
     this.capabilities = capabilitiesOf(backend)
+    this.#packer = new FilePacker(backend, this.#pool)
   }
 
   /**
@@ -98,15 +106,27 @@ export class FileStorage implements Storage {
     return new FileSnapshot(view, view.state.get('tid'), this.#handle)
   }
 
-  async snapshotAt(): Promise<Snapshot> {
-    this.#assertOpen()
-    throw noHistory()
+  async snapshotAt(at: PointInTime): Promise<Snapshot> {
+    return this.#history(this.#newest()).snapshotAt(at)
   }
 
-  // biome-ignore lint/correctness/useYield: there is nothing to give.
-  async *transactions(): AsyncGenerator<TransactionInfo> {
+  transactions(range: TransactionRange = {}): AsyncIterable<TransactionInfo> {
+    return this.#transactions(range, this.#newest())
+  }
+
+  async *#transactions(range: TransactionRange, newest: Tid): AsyncGenerator<TransactionInfo> {
+    yield* this.#history(newest).transactions(range)
+  }
+
+  #newest(): Tid {
     this.#assertOpen()
-    throw noHistory()
+    this.#backend.refresh()
+    return this.#backend.view.state.get('tid')
+  }
+
+  #history(newest: Tid): FileHistory {
+    this.#assertOpen()
+    return new FileHistory(this.location, this.#backend.view, this.#handle, newest)
   }
 
   changes(after: Tid, upTo: Tid): Iterable<Oid> | undefined {
@@ -139,22 +159,28 @@ export class FileStorage implements Storage {
     return this.#backend.commit(request)
   }
 
-  async pack(): Promise<PackResult> {
+  /**
+   * Packs the file, with the threads of a pool. Only the handle that opened it for writing can.
+   *
+   * @throws PerdureError as said at {@link Storage.pack}, and `PERDURE_ARGUMENT`; `PERDURE_LIMIT` if the file has too
+   *   few transactions to hold its objects, or there is too little memory; CorruptionError if something that would have
+   *   to be kept is damaged
+   */
+  async pack(options: FilePackOptions = {}): Promise<PackResult> {
     this.#assertOpen()
-    throw new PerdureError('PERDURE_UNSUPPORTED', 'A FileStorage cannot be packed yet.')
+    return this.#packer.pack(options)
   }
 
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.#assertOpen()
     options.signal?.throwIfAborted()
     const snapshot = this.snapshot()
-    const { view, shared } = this.#backend
-    this.#pool ??= new WorkerPool()
+    const { view } = this.#backend
     try {
       return await verifyJournal(
         this.#pool,
         {
-          shared,
+          shared: view.borrowed,
           tid: snapshot.tid,
           nextOid: view.state.get('nextOid'),
           objects: view.state.get('objects'),
@@ -169,6 +195,7 @@ export class FileStorage implements Storage {
 
   statistics(): StorageStatistics {
     this.#assertOpen()
+    this.#backend.refresh()
     const { state } = this.#backend.view
     return {
       loads: this.#handle.loads,
@@ -177,11 +204,13 @@ export class FileStorage implements Storage {
       bytes: state.get('end'),
       tid: state.get('tid'),
       objects: state.get('objects'),
+      nextOid: state.get('nextOid'),
       batches: state.get('batches'),
       syncs: state.get('syncs'),
       largestBatch: state.get('largestBatch'),
       checkpoints: state.get('checkpoints'),
       indexRebuilds: state.get('indexRebuilds'),
+      ...this.#packer.statistics(),
     }
   }
 
@@ -196,7 +225,8 @@ export class FileStorage implements Storage {
 
   async #close(): Promise<void> {
     try {
-      await this.#pool?.close()
+      await this.#packer.cancel()
+      await this.#pool.close()
       await this.#backend.close()
     } finally {
       this.#handle.closed = true
@@ -210,14 +240,11 @@ export class FileStorage implements Storage {
 }
 
 function capabilitiesOf(backend: FileBackend): ReadonlySet<Capability> {
-  const capabilities = new Set<Capability>(['durable', 'readers', 'verify'])
+  const capabilities = new Set<Capability>(['durable', 'history', 'readers', 'verify'])
   if (!backend.temporary) capabilities.add('persistent')
   if (!(backend instanceof AttachedBackend)) capabilities.add('threads')
+  if (backend instanceof OwnerBackend) capabilities.add('pack')
   return capabilities
-}
-
-function noHistory(): PerdureError {
-  return new PerdureError('PERDURE_UNSUPPORTED', 'A FileStorage does not show its history yet.')
 }
 
 function isId(value: number): boolean {

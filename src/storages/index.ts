@@ -4,6 +4,16 @@ export { ClientStorage } from './client.js'
 export { FileStorage } from './file.js'
 export type { FileStorageOptions } from './file-options.js'
 export { MemoryStorage, type MemoryStorageOptions } from './memory.js'
+export { packFile } from './pack-file.js'
+export type { FilePackOptions } from './pack-options.js'
+export {
+  detectStorageKind,
+  findStorageKind,
+  registerStorage,
+  type StorageKind,
+  type StorageOpenOptions,
+  storageKinds,
+} from './registry.js'
 export { repairFile } from './repair.js'
 export type {
   DamagedRegion,

@@ -2,10 +2,13 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Conflict, PerdureError } from '../core/errors.js'
 import { MAX_ID, type Oid, ROOT_OID, type Tid } from '../core/oid.js'
 import { recordClassName, recordReferences } from '../core/record.js'
+import { ReferenceCheck } from '../core/reference-check.js'
 import type {
   Capability,
   CommitRequest,
   CommitResult,
+  PackOptions,
+  PackProgress,
   PackResult,
   RecordWrite,
   SharedStorage,
@@ -16,11 +19,9 @@ import type {
   VerifyReport,
 } from '../core/storage.js'
 import { ChangeLog } from './change-log.js'
+import { checkRequest } from './memory-request.js'
 import { MemorySnapshot } from './memory-snapshot.js'
 import { VersionStore } from './version-store.js'
-
-/** A note is at most this long, in bytes of UTF-8. */
-const MAX_NOTE = 65_535
 
 /** A Map of Node refuses to grow beyond 2^24 entries, removed ones included until it is rehashed. */
 const MAX_OBJECTS = 2 ** 23
@@ -44,18 +45,18 @@ interface PendingCommit {
 /**
  * A storage that lives and dies with the object: for tests, caches and trying things out. It keeps every rule that
  * the storages on disk keep; in particular a commit is neither answered nor visible before the next turn of the
- * event loop.
+ * event loop. What transactions say of themselves (note, user, token) is checked, and not kept.
  *
  * `pack` keeps what can be reached from the root in the newest state or in that of an open snapshot, so a
  * transaction under way never refers to an object that was packed away, as long as it holds its snapshot until it
  * has called `commit`.
  */
 export class MemoryStorage implements Storage {
-  readonly kind = 'memory'
-  readonly location = 'memory'
+  readonly kind: string = 'memory'
+  readonly location: string = 'memory'
   readonly serializer: string
   readonly capabilities: ReadonlySet<Capability> = new Set(['pack'])
-  readonly readonly = false
+  readonly readonly: boolean = false
 
   readonly #store = new VersionStore()
   readonly #log = new ChangeLog(CHANGES_REMEMBERED)
@@ -63,6 +64,7 @@ export class MemoryStorage implements Storage {
   #tid: Tid = 0
   #nextOid: Oid = ROOT_OID + 1
   #loads = 0
+  #commits = 0
   #conflicts = 0
   #closing: Promise<void> | undefined
 
@@ -147,7 +149,8 @@ export class MemoryStorage implements Storage {
         `No snapshot can have tid ${base}: the newest transaction is ${this.#tid}.`,
       )
     }
-    const conflicts = this.#findConflicts(base, reads, writes)
+    let conflicts = this.#findConflicts(base, reads, writes)
+    if (conflicts.length === 0) conflicts = this.#findRemoved(base, writes)
     if (conflicts.length > 0) {
       this.#conflicts++
       return { conflicts }
@@ -166,6 +169,7 @@ export class MemoryStorage implements Storage {
       if (oid >= this.#nextOid) this.#nextOid = oid + 1
     }
     this.#log.append(writes.map((write) => write.oid))
+    this.#commits++
     return { tid }
   }
 
@@ -174,6 +178,15 @@ export class MemoryStorage implements Storage {
     for (const oid of reads) if (this.#store.lastChange(oid) > base) changed.add(oid)
     for (const { oid } of writes) if (this.#store.lastChange(oid) > base) changed.add(oid)
     return Array.from(changed, (oid) => ({ oid, className: this.#className(oid), tid: this.#store.lastChange(oid) }))
+  }
+
+  /** The objects that the writes refer to and that have been removed after `base`. */
+  #findRemoved(base: Tid, writes: readonly RecordWrite[]): Conflict[] {
+    const written = new Set(writes.map(({ oid }) => oid))
+    const references = new ReferenceCheck((oid) => written.has(oid) || this.#store.newest(oid) !== undefined)
+    for (const { oid, data } of writes) references.add(oid, data)
+    const removed = references.removedSince(() => this.#log.between(base, this.#tid))
+    return removed.map((oid) => ({ oid, className: '', tid: this.#log.lastChange(oid) ?? this.#tid }))
   }
 
   #className(oid: Oid): string {
@@ -186,14 +199,27 @@ export class MemoryStorage implements Storage {
     }
   }
 
-  async pack(): Promise<PackResult> {
+  /**
+   * Removes what cannot be reached, at once: there is nothing to be seen of it before it is done.
+   *
+   * @throws PerdureError `PERDURE_UNSUPPORTED` for the options `retain` and `keepOld`; the reason of `options.signal`
+   */
+  async pack(options: PackOptions = {}): Promise<PackResult> {
     this.#assertOpen()
+    if (options.retain !== undefined || options.keepOld === true) throw noHistory()
+    options.signal?.throwIfAborted()
     this.#runPending()
     const objectsBefore = this.#store.objects
     const bytesBefore = this.#store.bytes
     const reachable = this.#findReachable()
-    this.#store.advance()
-    for (const oid of this.#store.oids()) if (!reachable.has(oid)) this.#store.remove(oid)
+    const report = (phase: PackProgress['phase'], objects: number, bytes: number) =>
+      options.onProgress?.({ phase, objects, objectsTotal: objects, bytes, bytesTotal: bytes, remainingMs: 0 })
+    report('mark', objectsBefore, bytesBefore)
+    options.signal?.throwIfAborted()
+    const removed = [...this.#store.oids()].filter(
+      (oid) => !reachable.has(oid) && this.#store.newest(oid) !== undefined,
+    )
+    if (removed.length > 0) this.#remove(removed)
     const result = {
       objectsBefore,
       objectsAfter: this.#store.objects,
@@ -201,8 +227,17 @@ export class MemoryStorage implements Storage {
       bytesAfter: this.#store.bytes,
       historyFrom: this.#tid,
     }
+    report('switch', result.objectsAfter, result.bytesAfter)
     await nextTurn()
     return result
+  }
+
+  /** In a transaction of its own, so that whoever has cached one of the objects learns of it. */
+  #remove(oids: readonly Oid[]): void {
+    this.#tid++
+    this.#store.advance()
+    for (const oid of oids) this.#store.remove(oid)
+    this.#log.append(oids)
   }
 
   /**
@@ -245,7 +280,7 @@ export class MemoryStorage implements Storage {
     this.#assertOpen()
     return {
       loads: this.#loads,
-      commits: this.#tid,
+      commits: this.#commits,
       conflicts: this.#conflicts,
       bytes: this.#store.bytes,
       tid: this.#tid,
@@ -277,26 +312,4 @@ export class MemoryStorage implements Storage {
 
 function noHistory(): PerdureError {
   return new PerdureError('PERDURE_UNSUPPORTED', 'A MemoryStorage keeps no history. Use a FileStorage.')
-}
-
-/** Refuses what a caller may not ask of any storage. */
-function checkRequest({ base, reads, writes, note = '' }: CommitRequest): void {
-  if (!isId(base)) throw new PerdureError('PERDURE_ARGUMENT', `${base} is not a transaction identifier.`)
-  const oids = new Set<Oid>()
-  for (const { oid } of writes) {
-    if (oids.has(oid))
-      throw new PerdureError('PERDURE_ARGUMENT', `Object ${oid} is written twice.`, { details: { oid } })
-    oids.add(oid)
-  }
-  for (const oid of [...reads, ...oids]) {
-    if (!isId(oid))
-      throw new PerdureError('PERDURE_ARGUMENT', `${oid} is not an object identifier.`, { details: { oid } })
-  }
-  if (Buffer.byteLength(note) > MAX_NOTE) {
-    throw new PerdureError('PERDURE_LIMIT', `The note is longer than ${MAX_NOTE} bytes of UTF-8.`)
-  }
-}
-
-function isId(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 0
 }

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { PerdureError } from '../core/errors.js'
+import type { Tid } from '../core/oid.js'
 import type { FailingFile } from '../journal/failing-file.js'
 import { FILE_HEADER_BYTES, type FileHeader, RECORD_HEADER_BYTES } from '../journal/format.js'
 import { checkSerializerName } from '../journal/journal.js'
@@ -32,6 +33,8 @@ interface Findings {
   readonly torn: number
   /** Behind the last whole transaction there is nothing but preallocated space. */
   readonly isTrimmed: boolean
+  /** The oldest transaction as of which the journal can be read. */
+  readonly historyFrom: Tid
 }
 
 /** One repair of one file, from reading it to the report. */
@@ -42,7 +45,7 @@ export class Repair {
   readonly #options: RepairOptions
   readonly #size: number
   readonly #identity: JournalIdentity
-  readonly #header: FileHeader
+  readonly #serializer: string
   #lastTurn = performance.now()
 
   /** @throws what {@link identifyJournal} throws; PerdureError `PERDURE_SERIALIZER` */
@@ -53,16 +56,7 @@ export class Repair {
     this.#options = options
     this.#size = source.size()
     this.#identity = identifyJournal(fileSystem, source)
-    // Another one, so that sidecar files of the damaged database are never taken for those of the new one.
-    const uuid = crypto.getRandomValues(new Uint8Array(16))
-    this.#header = {
-      uuid,
-      created: this.#identity.created,
-      serializer: chooseSerializer(source.path, this.#identity, options.serializer),
-      databaseId: this.#identity.uuid ?? uuid,
-      baseTid: 0,
-      historyFrom: 0,
-    }
+    this.#serializer = chooseSerializer(source.path, this.#identity, options.serializer)
   }
 
   /** Writes the new journal into an empty file. It still has to be synced. */
@@ -79,9 +73,9 @@ export class Repair {
   }
 
   async #scan(witness: JournalWitness): Promise<Findings> {
-    const { seed } = this.#identity
+    const { seed, baseTid, historyFrom } = this.#identity
     const size = this.#size
-    const survey = new JournalSurvey(this.#source, seed, size, witness.covered)
+    const survey = new JournalSurvey(this.#source, seed, size, witness.covered, baseTid)
     await this.#work(survey.run(), 'scan', size)
     witness.compareWith(survey)
     const extent = Math.max(size, witness.durable)
@@ -90,20 +84,30 @@ export class Repair {
     if (!endsInGap && witness.durable > survey.last.end) {
       gaps.push({ from: survey.last.end, to: size, tidBefore: survey.last.tid, tidAfter: undefined })
     }
-    const salvage = new Salvage(new MissingTids(gaps, extent))
+    const isPacked = historyFrom === undefined ? survey.lastOfPack > 0 || baseTid > 0 : historyFrom > 0
+    const salvage = new Salvage(new MissingTids(gaps, extent), isPacked)
     for (const gap of gaps) await this.#work(salvage.scan(this.#source, seed, gap, extent))
     const durable = Math.max(survey.durable, salvage.durable, witness.durable)
     const isTrimmed = durable <= survey.last.end && this.#isZeroFrom(survey.last.end)
     const stored = this.#options.unacknowledged === true && !isTrimmed ? extent : durable
     const torn = gaps.findIndex(({ from }) => from >= stored)
-    return { gaps, salvage, extent, stored, torn: torn === -1 ? gaps.length : torn, isTrimmed }
+    return {
+      gaps,
+      salvage,
+      extent,
+      stored,
+      torn: torn === -1 ? gaps.length : torn,
+      isTrimmed,
+      // Where it is lost, it is not before this.
+      historyFrom: historyFrom ?? Math.max(survey.lastOfPack, baseTid),
+    }
   }
 
   #isZeroFrom(position: number): boolean {
     return new JournalScanner(this.#source, this.#identity.seed, position, this.#size).isZeroFrom(position)
   }
 
-  async #copy(file: OpenFile, { gaps, salvage, stored, torn }: Findings): Promise<SalvageWriter> {
+  async #copy(file: OpenFile, { gaps, salvage, stored, torn, historyFrom }: Findings): Promise<SalvageWriter> {
     const { keep } = this.#options
     const end = gaps[keep === 'prefix' ? 0 : torn]?.from ?? Number.POSITIVE_INFINITY
     const source: SalvageSource = {
@@ -114,9 +118,11 @@ export class Repair {
       salvage,
       end,
       brokenEnd: stored,
+      baseTid: this.#identity.baseTid,
+      historyFrom,
       wholeOnly: keep === 'transactions',
     }
-    const writer = new SalvageWriter(file, this.#header, this.#source)
+    const writer = new SalvageWriter(file, this.#newHeader(historyFrom), this.#source)
     const steps = function* () {
       for (const piece of inOrder(source)) {
         writer.add(piece)
@@ -126,6 +132,20 @@ export class Repair {
     await this.#work(steps(), 'copy', this.#size)
     writer.flush()
     return writer
+  }
+
+  #newHeader(historyFrom: Tid): FileHeader {
+    const { created, baseTid, databaseId, uuid } = this.#identity
+    // Another one, so that sidecar files of the damaged database are never taken for those of the new one.
+    const newUuid = crypto.getRandomValues(new Uint8Array(16))
+    return {
+      uuid: newUuid,
+      created,
+      serializer: this.#serializer,
+      databaseId: databaseId ?? uuid ?? newUuid,
+      baseTid,
+      historyFrom,
+    }
   }
 
   /** Reads the new journal back, and finds out what it lacks. */

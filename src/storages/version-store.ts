@@ -27,8 +27,8 @@ export interface Point {
 /**
  * Versions of objects in memory, each kept for exactly as long as it is the newest or an open snapshot sees it.
  *
- * Time is counted in moments: every transaction is one, and so is every removal of unreachable objects, which has
- * no tid of its own. A snapshot thus never notices a removal that came after it.
+ * Time is counted in moments: every transaction is one, and so is every removal of unreachable objects. A snapshot
+ * thus never notices a removal that came after it.
  *
  * A superseded version hangs on the newest point that sees it. When that point is given up, the version moves to
  * the next older point if that one sees it too, and is dropped otherwise. So neither commits nor releases look at

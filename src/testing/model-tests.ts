@@ -39,6 +39,7 @@ function randomTransaction(random: Random): ModelTransaction {
     snapshot: random.below(2) === 0 ? -1 : random.below(100),
     reads: random.list(0, 2, object),
     writes: random.list(0, 3, () => ({ object: object(), references: random.list(0, 3, object) })),
+    dangling: random.below(10) === 0,
   }
 }
 

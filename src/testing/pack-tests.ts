@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type Oid, ROOT_OID } from '../core/oid.js'
-import type { Storage } from '../core/storage.js'
+import type { PackProgress, Storage } from '../core/storage.js'
 import {
   assertChanges,
   commit,
@@ -16,6 +16,8 @@ import {
   textOf,
   write,
 } from './suite-context.js'
+
+const PHASES: readonly PackProgress['phase'][] = ['scan', 'mark', 'copy', 'catch-up', 'switch']
 
 /** What a pack removes, and what it must leave alone. */
 export function declarePackTests(context: SuiteContext, { describe, it }: TestHarness): void {
@@ -39,8 +41,9 @@ export function declarePackTests(context: SuiteContext, { describe, it }: TestHa
         [first + 1, 1, 'grandchild'],
         [first + 2, 1, 'in a cycle'],
       ])
-      for (const lost of [first + 3, first + 4, first + 5]) assert.equal(newestText(storage, lost), undefined)
-      assert.equal(newestTid(storage), 1)
+      const removed = [first + 3, first + 4, first + 5]
+      for (const lost of removed) assert.equal(newestText(storage, lost), undefined)
+      assertChanges(storage, 1, newestTid(storage), removed)
     })
 
     it('removes everything when there is no root, and nothing from an empty storage', async () => {
@@ -88,7 +91,88 @@ export function declarePackTests(context: SuiteContext, { describe, it }: TestHa
     })
   })
 
+  declarePackOptionTests(context, { describe, it })
   declareConcurrentPackTests(context, { describe, it })
+}
+
+function declarePackOptionTests(context: SuiteContext, { describe, it }: Pick<TestHarness, 'describe' | 'it'>): void {
+  describe('pack with options', () => {
+    it('says how far it has come, phase by phase, and ends with all that is left', async () => {
+      const { storage } = context
+      await family(storage)
+      const seen: PackProgress[] = []
+      const result = await storage.pack({ onProgress: (progress) => seen.push(progress) })
+      const phases = seen.map(({ phase }) => PHASES.indexOf(phase))
+      assert.deepEqual(phases, phases.toSorted(ascending))
+      for (const { objects, objectsTotal, bytes, bytesTotal, remainingMs } of seen) {
+        assert.ok(objects <= objectsTotal && bytes <= bytesTotal, `${objects} of ${objectsTotal} objects`)
+        assert.ok(remainingMs === undefined || remainingMs >= 0, `${remainingMs} ms`)
+      }
+      assert.equal(seen.at(-1)?.phase, 'switch')
+      assert.equal(seen.at(-1)?.objects, result.objectsAfter)
+    })
+
+    it('can be given up at every phase, and then nothing has changed', async () => {
+      const { storage } = context
+      const first = await family(storage)
+      const before = await listNewest(storage)
+      const reason = new Error('enough')
+      await assert.rejects(storage.pack({ signal: AbortSignal.abort(reason) }), reason)
+      const phases = new Set<string>()
+      for (;;) {
+        const controller = new AbortController()
+        const onProgress = ({ phase }: PackProgress) => {
+          if (phases.size === phases.add(phase).size || phase === 'switch') return
+          controller.abort(reason)
+        }
+        const outcome = await storage.pack({ onProgress, signal: controller.signal }).catch((error: unknown) => error)
+        if (outcome !== reason) break
+        assert.deepEqual(await listNewest(storage), before)
+        assert.equal(newestTid(storage), 1)
+      }
+      assert.ok(phases.size > 1, 'it was given up at least once')
+      assert.equal(newestText(storage, first + 3), undefined)
+    })
+
+    it('keeps history only if it has one', async () => {
+      const { storage } = context
+      await family(storage)
+      if (!context.can('history')) await rejectsWith('PERDURE_UNSUPPORTED', () => storage.pack({ retain: { tid: 1 } }))
+      else assert.equal((await storage.pack({ retain: { tid: 1 } })).historyFrom, 1)
+    })
+  })
+
+  if (context.can('history')) declareRetentionTests(context, { describe, it })
+}
+
+function declareRetentionTests(context: SuiteContext, { describe, it }: Pick<TestHarness, 'describe' | 'it'>): void {
+  describe('pack with history', () => {
+    it('keeps every state from a transaction on, with all that could be reached in any of them', async () => {
+      const { storage } = context
+      const first = storage.allocateOids(3)
+      await commit(storage, [write(ROOT_OID, 'one', [first]), write(first, 'a'), write(first + 2, 'lost')])
+      await commit(storage, [write(ROOT_OID, 'two', [first, first + 1]), write(first + 1, 'b')])
+      await commit(storage, [write(first, 'a again')])
+      await commit(storage, [write(ROOT_OID, 'four')])
+      const { historyFrom } = await storage.pack({ retain: { transactions: 2 } })
+      assert.equal(historyFrom, 2)
+      const states = []
+      for (const tid of [2, 3, 4]) {
+        const snapshot = await storage.snapshotAt(tid)
+        states.push((await listRecords(snapshot)).map(([oid, , text]) => [oid, text]))
+        snapshot.release()
+      }
+      const b = [first + 1, 'b']
+      assert.deepEqual(states, [
+        [[ROOT_OID, 'two'], [first, 'a'], b],
+        [[ROOT_OID, 'two'], [first, 'a again'], b],
+        [[ROOT_OID, 'four'], [first, 'a again'], b],
+      ])
+      await rejectsWith('PERDURE_HISTORY', () => storage.snapshotAt(1))
+      await rejectsWith('PERDURE_HISTORY', () => storage.pack({ retain: { tid: 1 } }))
+      await rejectsWith('PERDURE_ARGUMENT', () => storage.pack({ retain: { tid: 1000 } }))
+    })
+  })
 }
 
 function declareConcurrentPackTests(
@@ -115,7 +199,7 @@ function declareConcurrentPackTests(
       assert.deepEqual(await listNewest(storage), [[ROOT_OID, 2, 'empty root']])
     })
 
-    it('keeps what a transaction under way can still link to', async () => {
+    it('keeps what a transaction under way links to, or makes it a conflict', async () => {
       const { storage } = context
       const first = await family(storage)
       const held = storage.snapshot()
@@ -123,8 +207,16 @@ function declareConcurrentPackTests(
       await storage.pack()
       const refound = storage.allocateOids(1)
       const moved = [write(refound, 'new parent', [first])]
-      assert.equal((await storage.commit({ base: held.tid, reads: [first], writes: moved })).tid, 3)
+      const { conflicts } = await storage.commit({ base: held.tid, reads: [first], writes: moved })
       held.release()
+      if (conflicts !== undefined) {
+        assert.deepEqual(
+          conflicts.map(({ oid }) => oid),
+          [first],
+        )
+        assert.equal(newestText(storage, first), undefined)
+        return
+      }
       await commit(storage, [write(ROOT_OID, 'root', [refound])])
       await storage.pack()
       assert.equal(newestText(storage, first), 'child')
@@ -166,7 +258,8 @@ function declareConcurrentPackTests(
       await storage.pack()
       await conflictsOf(storage, { base: held.tid, reads: [first], writes: [] }, [first])
       await conflictsOf(storage, { base: held.tid, reads: [first + 1], writes: [write(first + 2, 'fine')] }, [])
-      assertChanges(storage, 1, 3, [first, first + 2])
+      const removed = [first + 3, first + 4, first + 5]
+      assertChanges(storage, 1, newestTid(storage), [first, first + 2, ...removed])
       held.release()
     })
 
@@ -194,4 +287,8 @@ async function family(storage: Storage): Promise<Oid> {
     write(first + 5, 'lost in a cycle', [first + 4, ROOT_OID]),
   ])
   return first
+}
+
+function ascending(a: number, b: number): number {
+  return a - b
 }

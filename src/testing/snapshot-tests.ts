@@ -53,7 +53,7 @@ export function declareSnapshotTests(context: SuiteContext, { describe, it }: Te
       const { storage } = context
       const oid = storage.allocateOids(1)
       const { data } = write(oid, 'exact \u{1f600} bytes', [ROOT_OID, oid, ROOT_OID])
-      await commit(storage, [{ oid, data }])
+      await commit(storage, [write(ROOT_OID, 'root'), { oid, data }])
       const loaded = atNewest(storage, (snapshot) => Uint8Array.from(snapshot.load(oid)?.data ?? []))
       assert.deepEqual(loaded, Uint8Array.from(data))
     })

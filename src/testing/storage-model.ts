@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
+import { PerdureError } from '../core/errors.js'
 import { type Oid, ROOT_OID, type Tid } from '../core/oid.js'
 import type { CommitRequest, CommitResult, Snapshot, Storage, StoredRecord } from '../core/storage.js'
-import { assertChanges, textOf, write } from './suite-context.js'
+import { assertChanges, atNewest, textOf, write } from './suite-context.js'
 
 /** How many objects a program works on. Object 0 is the root. */
 export const MODEL_OBJECTS = 8
@@ -12,6 +13,8 @@ export interface ModelTransaction {
   readonly snapshot: number
   readonly reads: readonly number[]
   readonly writes: readonly { readonly object: number; readonly references: readonly number[] }[]
+  /** Whether it may refer to objects that do not exist. Such references are left out of all others. */
+  readonly dangling: boolean
 }
 
 /** One step of a program: plain data, so that a property test can generate and shrink it. */
@@ -33,7 +36,6 @@ interface ModelRecord {
 interface HeldSnapshot {
   readonly snapshot: Snapshot
   readonly state: ReadonlyMap<Oid, ModelRecord>
-  readonly doubtful: ReadonlySet<Oid>
 }
 
 export interface ModelOptions {
@@ -59,9 +61,9 @@ class StorageModel {
   readonly #options: ModelOptions
   /** The newest state. */
   readonly #newest = new Map<Oid, ModelRecord>()
-  /** Objects a pack was free to remove and free to keep. */
-  readonly #doubtful = new Set<Oid>()
-  /** The oids written by each transaction, from tid 1. */
+  /** Objects that a pack has removed. Nothing is done to them any more. */
+  readonly #removed = new Set<Oid>()
+  /** The oids written or removed by each transaction, from tid 1. */
   readonly #written: Oid[][] = []
   /** The oid of each object of the program. One that was packed away gets another. */
   readonly #oids: Oid[] = [ROOT_OID]
@@ -103,7 +105,7 @@ class StorageModel {
   #hold(): void {
     const snapshot = this.#storage.snapshot()
     assert.equal(snapshot.tid, this.#written.length)
-    this.#held.push({ snapshot, state: new Map(this.#newest), doubtful: new Set(this.#doubtful) })
+    this.#held.push({ snapshot, state: new Map(this.#newest) })
   }
 
   #snapshot(number: number): HeldSnapshot {
@@ -137,8 +139,7 @@ class StorageModel {
     for (const oid of state.keys()) if (!seen.has(oid)) this.#compare(held, oid, undefined)
   }
 
-  #compare({ snapshot, state, doubtful }: HeldSnapshot, oid: Oid, record: StoredRecord | undefined): void {
-    if (record === undefined && doubtful.has(oid)) return
+  #compare({ snapshot, state }: HeldSnapshot, oid: Oid, record: StoredRecord | undefined): void {
     const expected = state.get(oid)
     const got = record && { oid: record.oid, tid: record.tid, text: textOf(record) }
     const wanted = expected && { oid, tid: expected.tid, text: expected.text }
@@ -148,20 +149,25 @@ class StorageModel {
   /** Transactions that are committed without waiting for each other are validated in the order of the calls. */
   async #commit(transactions: readonly ModelTransaction[]): Promise<void> {
     const requests = transactions.map((transaction) => this.#request(transaction))
-    const pending = requests.map(({ request }) => this.#storage.commit(request))
+    const pending = requests.map(({ request }) => this.#storage.commit(request).then(simplify, codeOf))
     const expected = requests.map(({ request, records }) => this.#apply(request, records))
     for (const [at, result] of (await Promise.all(pending)).entries()) {
-      assert.deepEqual(simplify(result), expected[at], `result of commit ${at}`)
+      assert.deepEqual(result, expected[at], `result of commit ${at}`)
     }
   }
 
   #request(transaction: ModelTransaction) {
     const base = this.#snapshot(transaction.snapshot).snapshot.tid
-    const reads = transaction.reads.map((object) => this.#oid(object)).filter((oid) => !this.#doubtful.has(oid))
+    const reads = transaction.reads.map((object) => this.#oid(object)).filter((oid) => !this.#removed.has(oid))
     const records = new Map<Oid, Omit<ModelRecord, 'tid'>>()
+    for (const { object } of transaction.writes) {
+      if (this.#removed.has(this.#oid(object))) this.#oids[object] = this.#storage.allocateOids(1)
+    }
+    const written = new Set(transaction.writes.map(({ object }) => this.#oid(object)))
+    const mayReferTo = (oid: Oid) =>
+      !this.#removed.has(oid) && (transaction.dangling || written.has(oid) || this.#newest.has(oid))
     for (const { object, references } of transaction.writes) {
-      if (this.#doubtful.has(this.#oid(object))) this.#oids[object] = this.#storage.allocateOids(1)
-      const targets = references.map((target) => this.#oid(target)).filter((oid) => !this.#doubtful.has(oid))
+      const targets = references.map((target) => this.#oid(target)).filter(mayReferTo)
       records.set(this.#oid(object), { text: `text ${this.#texts++}`, references: targets })
     }
     const writes = Array.from(records, ([oid, { text, references }]) => write(oid, text, references))
@@ -180,6 +186,8 @@ class StorageModel {
     }
     if (conflicts.size > 0) return { conflicts: [...conflicts].sort(byOid) }
     if (records.size === 0) return { tid: base }
+    const targets = [...records.values()].flatMap(({ references }) => references)
+    if (targets.some((oid) => !records.has(oid) && !this.#newest.has(oid))) return { code: 'PERDURE_OBJECT_MISSING' }
     this.#written.push([...records.keys()])
     const tid = this.#written.length
     for (const [oid, record] of records) this.#newest.set(oid, { tid, ...record })
@@ -192,17 +200,30 @@ class StorageModel {
     assertChanges(this.#storage, from, upTo, this.#written.slice(from, upTo).flat())
   }
 
-  /** A pack may keep what an open snapshot sees, and must keep what one reaches; without any it must be exact. */
+  /** A pack must keep what the newest state reaches, and may keep what an open snapshot sees; without any it is exact. */
   async #pack(): Promise<void> {
+    const before = this.#present()
     const { objectsAfter } = await this.#storage.pack()
-    const reached = new Set<Oid>([ROOT_OID])
-    for (const state of [this.#newest, ...this.#held.map((held) => held.state)]) reach(state, ROOT_OID, reached)
-    for (const oid of [...this.#oids, ...this.#newest.keys()]) {
-      if (reached.has(oid)) continue
-      this.#doubtful.add(oid)
-      if (this.#held.length === 0) this.#newest.delete(oid)
+    const after = new Set(this.#present())
+    const removed = before.filter((oid) => !after.has(oid))
+    if (this.#storage.statistics().tid > this.#written.length) this.#written.push(removed)
+    else assert.deepEqual(removed, [], 'removed without a transaction of its own')
+    const reached = reach(this.#newest, ROOT_OID)
+    for (const oid of removed) {
+      assert.ok(!reached.has(oid), `object ${oid} was removed though the root leads to it`)
+      this.#newest.delete(oid)
+      this.#removed.add(oid)
     }
-    if (this.#held.length === 0) assert.equal(objectsAfter, this.#newest.size, 'objects after the pack')
+    if (this.#held.length > 0) return
+    for (const oid of this.#newest.keys()) assert.ok(reached.has(oid), `object ${oid} was kept for nothing`)
+    assert.equal(objectsAfter, this.#newest.size, 'objects after the pack')
+  }
+
+  /** The objects that the storage has, of those that the model knows. */
+  #present(): Oid[] {
+    return atNewest(this.#storage, (snapshot) =>
+      [...this.#newest.keys()].filter((oid) => snapshot.load(oid) !== undefined),
+    )
   }
 
   async #reopen(): Promise<void> {
@@ -217,20 +238,25 @@ class StorageModel {
   }
 }
 
-function reach(state: ReadonlyMap<Oid, ModelRecord>, from: Oid, reached: Set<Oid>): void {
-  const visited = new Set<Oid>()
+function reach(state: ReadonlyMap<Oid, ModelRecord>, from: Oid): Set<Oid> {
+  const reached = new Set<Oid>()
   const stack = [from]
   for (let oid = stack.pop(); oid !== undefined; oid = stack.pop()) {
     const record = state.get(oid)
-    if (record === undefined || visited.has(oid)) continue
-    visited.add(oid)
+    if (record === undefined || reached.has(oid)) continue
     reached.add(oid)
     stack.push(...record.references)
   }
+  return reached
 }
 
 function simplify({ tid, conflicts }: CommitResult) {
   return conflicts === undefined ? { tid } : { conflicts: conflicts.map((c) => [c.oid, c.tid]).sort(byOid) }
+}
+
+function codeOf(error: unknown) {
+  if (!(error instanceof PerdureError)) throw error
+  return { code: error.code }
 }
 
 function byOid([a]: readonly (number | undefined)[], [b]: readonly (number | undefined)[]): number {

@@ -1,9 +1,12 @@
 import { declareCommitTests } from './commit-tests.js'
 import { declareConflictTests } from './conflict-tests.js'
 import { declareHandleTests } from './handle-tests.js'
+import { declareHistoryTests } from './history-tests.js'
 import { declareModelTests } from './model-tests.js'
 import { declarePackTests } from './pack-tests.js'
 import { declarePersistenceTests } from './persistence-tests.js'
+import { declareReferenceTests } from './reference-tests.js'
+import { declareScanTests } from './scan-tests.js'
 import { declareSnapshotTests } from './snapshot-tests.js'
 import { type StorageSuiteOptions, SuiteContext, type TestHarness } from './suite-context.js'
 import { declareVerifyTests } from './verify-tests.js'
@@ -28,8 +31,11 @@ export function storageSuite(options: StorageSuiteOptions): void {
     harness.afterEach(() => context.tearDown())
     declareHandleTests(context, harness)
     declareSnapshotTests(context, harness)
+    declareScanTests(context, harness)
     declareCommitTests(context, harness)
     declareConflictTests(context, harness)
+    declareReferenceTests(context, harness)
+    declareHistoryTests(context, harness)
     declarePackTests(context, harness)
     declarePersistenceTests(context, harness)
     declareVerifyTests(context, harness)

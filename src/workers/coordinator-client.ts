@@ -1,7 +1,9 @@
 import { availableParallelism } from 'node:os'
-import type { MessagePort } from 'node:worker_threads'
-import { PerdureError, unpackError } from '../core/errors.js'
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
+import { type PackedError, PerdureError, unpackError } from '../core/errors.js'
 import type { CommitRequest, CommitResult } from '../core/storage.js'
+import type { SwitchOutcome, SwitchRequest } from '../journal/packed-base.js'
+import type { SharedJournal } from '../journal/shared-journal.js'
 import { layOutTransaction } from '../journal/transaction.js'
 import { AnswerSlot } from './answer-slot.js'
 import {
@@ -14,6 +16,7 @@ import {
   type CoordinatorRequest,
   type Durability,
 } from './messages.js'
+import { NewsFlag } from './news-flag.js'
 
 /**
  * How long a thread waits in place for the answer to its only commit, in ms, if commits are not synced and the
@@ -27,6 +30,14 @@ const LONGEST_PAUSE = 256
 /** Smaller transactions are cheaper to copy than to transfer. */
 const TRANSFER_BYTES = 32 * 1024
 
+/** How long to wait for a journal that has its place already, in ms: a pack syncs the directory, and then tells. */
+const NEWS_TIMEOUT_MS = 10_000
+
+interface SwitchWaiting {
+  readonly resolve: (outcome: SwitchOutcome) => void
+  readonly reject: (error: PerdureError) => void
+}
+
 interface Waiting {
   readonly resolve: (result: CommitResult) => void
   readonly reject: (error: PerdureError) => void
@@ -38,6 +49,8 @@ export interface ClientLink {
   readonly doorbell: SharedArrayBuffer
   /** Memory of an {@link AnswerSlot}. */
   readonly slot: SharedArrayBuffer
+  /** Memory of a {@link NewsFlag}. */
+  readonly news: SharedArrayBuffer
   readonly durability: Durability
 }
 
@@ -47,21 +60,25 @@ export class CoordinatorClient {
   readonly #bell: Int32Array
   readonly #location: string
   readonly #slot: AnswerSlot
+  readonly #news: NewsFlag
   readonly #patienceMs: number
   /** How many commits to send without waiting for them in place, and how many it will be after the next failure. */
   #pause = 0
   #nextPause = 1
   readonly #waiting = new Map<number, Waiting>()
+  readonly #switching = new Map<number, SwitchWaiting>()
+  #newest: SharedJournal | undefined
   #outbox: CommitMessage[] = []
   #lastId = 0
   /** Why nothing can be committed any more. */
   #lost: PerdureError | undefined
   #onIdle: (() => void) | undefined
 
-  constructor({ port, doorbell, slot, durability }: ClientLink, location: string) {
+  constructor({ port, doorbell, slot, news, durability }: ClientLink, location: string) {
     this.#port = port
     this.#bell = new Int32Array(doorbell)
     this.#slot = new AnswerSlot(slot)
+    this.#news = new NewsFlag(news)
     this.#patienceMs = durability === 'os' ? PATIENCE_MS : 0
     this.#location = location
     port.on('message', (reply: CoordinatorReply) => this.#receive(reply))
@@ -126,8 +143,68 @@ export class CoordinatorClient {
   }
 
   #receive(reply: CoordinatorReply): void {
-    if (reply.type === 'closed') this.fail(closedByOwner(this.#location))
-    else this.#settle(reply.answers)
+    switch (reply.type) {
+      case 'answers':
+        this.#settle(reply.answers)
+        break
+      case 'journal':
+        this.#newest = reply.shared
+        break
+      case 'switched':
+        this.#settleSwitch(reply.id, reply.outcome)
+        break
+      case 'closed':
+        this.fail(closedByOwner(this.#location))
+    }
+  }
+
+  /**
+   * The journal that a pack has made, if there is one newer than `generation`. Every commit that has been answered
+   * before the call is in that journal, or in the one of `generation` if there is none.
+   */
+  newerJournal(generation: number): SharedJournal | undefined {
+    while (this.#news.generation > Math.max(generation, this.#newest?.generation ?? 0)) {
+      // Not left to the event loop, which would get to it only after this call.
+      const next = receiveMessageOnPort(this.#port)
+      if (next === undefined) break
+      this.#receive(next.message as CoordinatorReply)
+    }
+    return this.#newest !== undefined && this.#newest.generation > generation ? this.#newest : undefined
+  }
+
+  /**
+   * As {@link newerJournal}, when it is known that there will be one in a moment. Blocks the thread.
+   *
+   * @throws PerdureError `PERDURE_THREAD` if there is none in time
+   */
+  awaitNewerJournal(generation: number): SharedJournal {
+    this.#news.wait(generation, NEWS_TIMEOUT_MS)
+    const newer = this.newerJournal(generation)
+    if (newer === undefined) throw this.#lost ?? threadLost(this.#location)
+    return newer
+  }
+
+  /**
+   * Asks for a packed journal to be put in the place of the old one.
+   *
+   * @throws PerdureError (as a rejection) as said at `CoordinatorLoop.switchTo`; `PERDURE_CLOSED`, `PERDURE_THREAD`
+   */
+  switchTo(request: SwitchRequest): Promise<SwitchOutcome> {
+    return new Promise((resolve, reject) => {
+      if (this.#lost !== undefined) throw this.#lost
+      const id = ++this.#lastId
+      this.#port.ref()
+      this.#switching.set(id, { resolve, reject })
+      this.send({ type: 'switch', id, request })
+    })
+  }
+
+  #settleSwitch(id: number, outcome: SwitchOutcome | PackedError): void {
+    const waiting = this.#switching.get(id)
+    this.#switching.delete(id)
+    if ('switched' in outcome) waiting?.resolve(outcome)
+    else waiting?.reject(unpackError(outcome))
+    this.#becomeIdleIfDone()
   }
 
   #settle(answers: readonly CommitAnswer[]): void {
@@ -136,10 +213,15 @@ export class CoordinatorClient {
       this.#waiting.delete(id)
       if (waiting !== undefined) settle(waiting, outcome)
     }
-    if (this.#waiting.size === 0) this.#becomeIdle()
+    this.#becomeIdleIfDone()
   }
 
-  #becomeIdle(): void {
+  get #isBusy(): boolean {
+    return this.#waiting.size > 0 || this.#switching.size > 0
+  }
+
+  #becomeIdleIfDone(): void {
+    if (this.#isBusy) return
     this.#port.unref()
     this.#onIdle?.()
   }
@@ -149,16 +231,17 @@ export class CoordinatorClient {
     if (this.#lost !== undefined) return
     this.#lost = error
     this.#outbox = []
-    const waiting = [...this.#waiting.values()]
+    const waiting = [...this.#waiting.values(), ...this.#switching.values()]
     this.#waiting.clear()
+    this.#switching.clear()
     for (const { reject } of waiting) reject(error)
-    this.#becomeIdle()
+    this.#becomeIdleIfDone()
   }
 
-  /** Resolves when no commit is under way. */
+  /** Resolves when no commit and no switch is under way. */
   async idle(): Promise<void> {
     this.#flush()
-    if (this.#waiting.size > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve))
+    if (this.#isBusy) await new Promise<void>((resolve) => (this.#onIdle = resolve))
   }
 
   /** Gives up the port. */

@@ -1,23 +1,20 @@
 import { PerdureError, packError } from '../core/errors.js'
 import type { Oid, Tid } from '../core/oid.js'
-import { ChangeRing } from '../journal/change-ring.js'
-import { checksumSeed } from '../journal/format.js'
-import { type OpenJournal, openForWriting } from '../journal/journal.js'
+import { CAPACITY, ChangeRing } from '../journal/change-ring.js'
+import { FILE_HEADER_BYTES } from '../journal/format.js'
+import { openForWriting } from '../journal/journal.js'
 import type { FileSystem } from '../journal/journal-file.js'
+import { NO_PAGES, OidIndex } from '../journal/oid-index.js'
+import type { SwitchOutcome, SwitchRequest } from '../journal/packed-base.js'
 import { PublishedState } from '../journal/published-state.js'
-import { JournalReader } from '../journal/reader.js'
 import { countNewObjects, type JournalState, type RecoveryReport } from '../journal/recovery.js'
 import type { SharedJournal } from '../journal/shared-journal.js'
 import { TransactionImage } from '../journal/transaction.js'
 import { WatermarkWriter } from '../journal/watermark.js'
-import { JournalWriter } from '../journal/writer.js'
-import { CheckpointSchedule } from './checkpoint-schedule.js'
 import { type Accepted, CommitBatch } from './commit-batch.js'
-import { ConflictFinder } from './conflict-finder.js'
+import { type GenerationOptions, JournalGeneration } from './journal-generation.js'
+import { type CompletePack, completePack, replaceJournal } from './journal-switch.js'
 import type { CommitOutcome, CoordinatorSettings } from './messages.js'
-
-/** The coordinator reads only to validate old snapshots and to name conflicts, so it needs little cache. */
-const READER_CACHE_BYTES = 256 * 1024
 
 /** Objects may be given oids that were not allocated, as long as they are not further ahead than this. */
 const STRAY_OIDS = 2 ** 20
@@ -36,74 +33,66 @@ export interface PendingCommit {
  * the business of coordinator.ts, so tests can run it on a simulated disk.
  */
 export class CoordinatorLoop {
-  readonly shared: SharedJournal
   readonly recovery: RecoveryReport
+  readonly #fileSystem: FileSystem
   readonly #settings: CoordinatorSettings
-  readonly #journal: OpenJournal
-  readonly #writer: JournalWriter
-  readonly #conflicts: ConflictFinder
-  readonly #published = new PublishedState()
   readonly #changes = new ChangeRing()
   readonly #watermark: WatermarkWriter
-  readonly #checkpoints: CheckpointSchedule
-  readonly #seed: number
+  #journal: JournalGeneration
   #state: JournalState
   #poison: PerdureError | undefined
 
   /** @throws what {@link openForWriting} throws */
   constructor(fileSystem: FileSystem, settings: CoordinatorSettings) {
+    this.#fileSystem = fileSystem
     this.#settings = settings
-    const published = this.#published
+    const published = new PublishedState()
     const journal = openForWriting(fileSystem, settings.path, () => published.add('indexRebuilds', 1))
-    this.#journal = journal
-    this.recovery = journal.report
-    this.#state = journal.state
-    this.#checkpoints = new CheckpointSchedule({
-      fileSystem,
-      path: settings.path,
-      uuid: journal.header.uuid,
-      source: {
-        copyPage: (page, target) => journal.index.copyPage(page, target),
-        syncedEnd: () => this.#syncedEnd(),
-      },
-      intervalBytes: settings.checkpointBytes,
-      covered: journal.report.checkpoint === 'used' ? journal.covered : 0,
-    })
-    this.#seed = checksumSeed(journal.header.uuid)
-    this.#writer = new JournalWriter(journal.file, journal.state.end, settings.preallocationBytes)
-    const reader = new JournalReader(journal.file, () => published.get('end'), READER_CACHE_BYTES)
-    this.#conflicts = new ConflictFinder(journal.index, reader)
-    if (settings.loadIndex) journal.index.loadAll()
-    this.#conflicts.remember(journal.state.tid, journal.state.end)
-    this.#changes.begin(journal.state.tid)
+    const { state, index, report } = journal
+    this.recovery = report
+    this.#state = state
+    if (settings.loadIndex) index.loadAll()
+    this.#changes.forget(state.tid)
     // Oid 0 is the root's and never handed out.
-    published.raiseNextOid(Math.max(1, journal.state.nextOid))
-    published.set('objects', journal.state.objects)
-    published.set('end', journal.state.end)
-    published.set('tid', journal.state.tid)
+    published.raiseNextOid(Math.max(1, state.nextOid))
+    const checkpointCovered = report.checkpoint === 'used' ? journal.covered : 0
+    this.#journal = this.#generation({ journal, published, generation: 0, checkpointCovered })
     this.#watermark = new WatermarkWriter(fileSystem, settings.path, journal.header.uuid)
-    this.#watermark.publish(journal.state.end, journal.state.end)
-    this.shared = {
-      path: settings.path,
-      header: journal.header,
-      covered: journal.covered,
-      index: journal.index.memory,
-      state: published.memory,
-      changes: this.#changes.memory,
-    }
+    this.#watermark.publish(state.end, state.end)
+  }
+
+  #generation(
+    options: Pick<GenerationOptions, 'journal' | 'published' | 'generation' | 'checkpointCovered'>,
+  ): JournalGeneration {
+    return new JournalGeneration({
+      ...options,
+      fileSystem: this.#fileSystem,
+      settings: this.#settings,
+      changes: this.#changes,
+      syncedEnd: () => this.#syncedEnd(),
+    })
+  }
+
+  /** What others need to read the newest journal. */
+  get shared(): SharedJournal {
+    return this.#journal.shared
+  }
+
+  get #published(): PublishedState {
+    return this.#journal.published
   }
 
   /** Validates the commits in order, stores those that pass with one write and one sync, and answers all. */
   runBatch(batch: readonly PendingCommit[]): void {
     const refusal = this.#poison ?? this.#run(batch)
     if (refusal !== undefined) refuseAll(batch, refusal)
-    else if (this.#poison === undefined) this.#checkpoints.consider(this.#state)
+    else if (this.#poison === undefined) this.#journal.checkpoints.consider(this.#state)
   }
 
   /** Returns why nothing of the batch has been stored, if that is so. */
   #run(batch: readonly PendingCommit[]): PerdureError | undefined {
     const accepted: Accepted[] = []
-    const outcomes = new CommitBatch(this.#state.tid, this.#writer.end, accepted)
+    const outcomes = new CommitBatch(this.#state.tid, this.#journal.writer.end, accepted)
     const results = batch.map((commit) => this.#validate(commit, outcomes))
     try {
       this.#store(accepted)
@@ -126,9 +115,11 @@ export class CoordinatorLoop {
         throw new PerdureError('PERDURE_ARGUMENT', `No snapshot can have tid ${base}: the newest is ${batch.tid}.`)
       }
       const image = commit.image === undefined ? undefined : new TransactionImage(commit.image)
-      const conflicts = this.#conflicts.find(base, reads, image, this.#state.tid, batch)
+      const conflicts = this.#journal.conflicts.find(base, reads, image, this.#state.tid, batch)
       if (conflicts.length > 0) return { conflicts }
       if (image === undefined) return { tid: base }
+      const removed = this.#journal.removals.find(base, image, this.#state.tid, batch)
+      if (removed.length > 0) return { conflicts: removed }
       return { tid: this.#accept(image, batch) }
     } catch (error) {
       return { error: packError(error) }
@@ -148,9 +139,9 @@ export class CoordinatorLoop {
       position: batch.end,
       tid: batch.tid + 1,
       time: batch.now(this.#state.time),
-      durable: this.#writer.durable,
+      durable: this.#journal.writer.durable,
       nextOid,
-      seed: this.#seed,
+      seed: this.#journal.seed,
     }
     image.stamp(stamp, (oid) => batch.offsetOf(oid) ?? index.get(oid))
     batch.add(image, nextOid)
@@ -170,9 +161,9 @@ export class CoordinatorLoop {
 
   #store(accepted: readonly Accepted[]): void {
     if (accepted.length === 0) return
-    this.#writer.append(accepted.map(({ image }) => image.bytes))
+    this.#journal.writer.append(accepted.map(({ image }) => image.bytes))
     if (this.#settings.durability === 'fsync') {
-      this.#writer.sync()
+      this.#journal.writer.sync()
       this.#published.add('syncs', 1)
     }
   }
@@ -192,7 +183,7 @@ export class CoordinatorLoop {
         tids.push(tid)
       })
       objects += countNewObjects(image)
-      this.#conflicts.remember(tid, position + image.bytes.length)
+      this.#journal.conflicts.remember(tid, position + image.bytes.length)
     }
     this.#changes.append(oids, tids)
     this.#state = stateOf(last, this.#state.objects + objects)
@@ -208,30 +199,100 @@ export class CoordinatorLoop {
 
   #publishToProcesses(): void {
     try {
-      this.#watermark.publish(this.#state.end, this.#writer.durable)
+      this.#watermark.publish(this.#state.end, this.#journal.writer.durable)
     } catch (error) {
       // This batch is safe and is acknowledged, but readers in other processes would miss what follows.
       this.#poisonWith(error)
     }
   }
 
+  /**
+   * Puts a packed journal in the place of the one that is written. To be called between batches. Snapshots that are
+   * open go on reading the old one.
+   *
+   * @throws PerdureError why not. Either nothing has changed, and the new file is gone; or the new journal is in its
+   *   place and nothing more can be committed to it, with `PERDURE_POISONED`.
+   */
+  switchTo(request: SwitchRequest): SwitchOutcome {
+    if (this.#poison !== undefined) throw this.#poison
+    const pack = this.#completePack(request)
+    if (!('copied' in pack)) return { switched: false, ...pack }
+    try {
+      this.#begin(request, pack)
+    } catch (error) {
+      throw this.#poisonWith(error)
+    }
+    return { switched: true, tid: this.#state.tid, state: this.#state }
+  }
+
+  #completePack(request: SwitchRequest): ReturnType<typeof completePack> {
+    try {
+      const pack = completePack(this.#fileSystem, this.#journal, this.#state.end, request)
+      if (!('copied' in pack)) return pack
+      // The old one is to stay, so it must hold what it says it holds.
+      if (request.keepOld) this.#syncedEnd()
+      replaceJournal(this.#fileSystem, this.#settings.path, request)
+      return pack
+    } catch (error) {
+      discard(this.#fileSystem, request.base.path)
+      throw error
+    }
+  }
+
+  /** Goes on with the new journal, which has its place already: what fails now leaves nothing to be written to. */
+  #begin({ base, removed }: SwitchRequest, { copied, state }: CompletePack): void {
+    const { path } = this.#settings
+    this.#fileSystem.syncDirectory(path)
+    const file = this.#fileSystem.open(path, 'write')
+    this.#watermark.follow(base.header.uuid, state.end)
+    const old = this.#journal
+    old.checkpoints.abandon()
+    const index = new OidIndex(base.index, NO_PAGES)
+    index.grow(state.nextOid)
+    this.#forget(removed, index, state.tid)
+    this.#journal = this.#generation({
+      journal: { file, header: base.header, index, state, covered: FILE_HEADER_BYTES },
+      published: old.published.next(),
+      generation: old.shared.generation + 1,
+      checkpointCovered: 0,
+    })
+    // Most transactions under way have begun here: nothing of theirs need be read to see that it has not changed.
+    this.#journal.conflicts.remember(copied.tid, copied.end)
+    this.#state = state
+    this.#journal.checkpoints.begin(state)
+    old.close()
+  }
+
+  /** What the pack has removed counts as changed by its own transaction. */
+  #forget(removed: readonly Oid[] | undefined, index: OidIndex, tid: Tid): void {
+    if (removed === undefined || removed.length > CAPACITY / 2) {
+      this.#changes.forget(tid)
+      return
+    }
+    const gone = removed.filter((oid) => index.get(oid) === 0)
+    this.#changes.append(
+      gone,
+      gone.map(() => tid),
+    )
+  }
+
   /** Whether {@link work} has something to do. */
   get hasWork(): boolean {
-    return this.#checkpoints.isRunning
+    return this.#journal.checkpoints.isRunning
   }
 
   /** Does a few milliseconds' worth of work that can wait, between batches. */
   work(): void {
-    if (this.#checkpoints.step(this.#state)) this.#published.add('checkpoints', 1)
+    if (this.#journal.checkpoints.step(this.#state)) this.#published.add('checkpoints', 1)
   }
 
   #syncedEnd(): number {
     try {
-      this.#writer.sync()
+      this.#journal.writer.sync()
     } catch (error) {
       throw this.#poisonWith(error)
     }
-    return this.#writer.end
+    return this.#journal.writer.end
   }
 
   /** From now on all commits are refused. What has been written without an answer is taken back. */
@@ -239,9 +300,9 @@ export class CoordinatorLoop {
     if (this.#poison !== undefined) return this.#poison
     const reason = error instanceof Error ? error.message : String(error)
     const { path } = this.#settings
-    this.#writer.discard(this.#state.end)
+    this.#journal.writer.discard(this.#state.end)
     // To finish it would mean to sync the journal once more, and to say that all of it was safe.
-    this.#checkpoints.abandon()
+    this.#journal.checkpoints.abandon()
     this.#poison = new PerdureError(
       'PERDURE_POISONED',
       `${path} takes no more commits until it has been opened again, because: ${reason}`,
@@ -256,29 +317,36 @@ export class CoordinatorLoop {
    * @throws PerdureError if what was committed with durability 'os' could not be synced
    */
   close(): void {
-    this.#checkpoints.abandon()
+    this.#journal.checkpoints.abandon()
     try {
       if (this.#poison === undefined) this.#closeInOrder()
       else this.#watermark.abandon()
     } finally {
-      this.#journal.index.close()
-      this.#journal.file.close()
+      this.#journal.close()
     }
   }
 
   #closeInOrder(): void {
     try {
       this.#syncedEnd()
-      if (this.#checkpoints.covered !== this.#state.end || this.#published.get('indexRebuilds') > 0) {
-        this.#checkpoints.begin(this.#state)
+      if (this.#journal.checkpoints.covered !== this.#state.end || this.#published.get('indexRebuilds') > 0) {
+        this.#journal.checkpoints.begin(this.#state)
         while (this.hasWork) this.work()
       }
-      this.#writer.trim()
+      this.#journal.writer.trim()
     } catch (error) {
       this.#watermark.abandon()
       throw error
     }
     this.#watermark.close(this.#state.end)
+  }
+}
+
+function discard(fileSystem: FileSystem, path: string): void {
+  try {
+    fileSystem.unlink(path)
+  } catch {
+    // The next opening removes it.
   }
 }
 

@@ -12,6 +12,7 @@ import {
   DOORBELL_BYTES,
   type Durability,
 } from './messages.js'
+import { NEWS_FLAG_BYTES } from './news-flag.js'
 
 /** Starts the thread; given to tests, which put a thread of their own in its place. */
 export type CoordinatorStarter = (data: CoordinatorWorkerData, transfer: MessagePort[]) => Worker
@@ -26,6 +27,7 @@ export const startCoordinatorWorker: CoordinatorStarter = (data, transfer) =>
 /** The coordinator's thread, as the thread that has opened the storage sees it. */
 export class CoordinatorThread {
   readonly client: CoordinatorClient
+  /** The journal that was there when the storage was opened. */
   readonly shared: SharedJournal
   readonly recovery: RecoveryReport
   readonly #link: ClientLink
@@ -82,7 +84,7 @@ export class CoordinatorThread {
     this.client.fail(error)
   }
 
-  /** What another handle needs to commit. */
+  /** What another handle needs to commit. To be called before it is looked which journal is the newest. */
   connect(): ClientLink {
     const { near, far } = link(this.#link.doorbell, this.#link.durability)
     this.client.send({ type: 'connect', client: far }, [far.port])
@@ -107,7 +109,8 @@ export class CoordinatorThread {
 function link(doorbell: SharedArrayBuffer, durability: Durability): { near: ClientLink; far: ClientEnd } {
   const { port1, port2 } = new MessageChannel()
   const slot = new SharedArrayBuffer(ANSWER_SLOT_BYTES)
-  return { near: { port: port1, doorbell, slot, durability }, far: { port: port2, slot } }
+  const news = new SharedArrayBuffer(NEWS_FLAG_BYTES)
+  return { near: { port: port1, doorbell, slot, news, durability }, far: { port: port2, slot, news } }
 }
 
 type ReadyEvent = Extract<CoordinatorEvent, { type: 'ready' }>

@@ -3,6 +3,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { packError } from '../core/errors.js'
 import { nodeFileSystem } from '../journal/journal-file.js'
+import type { SwitchRequest } from '../journal/packed-base.js'
+import type { SharedJournal } from '../journal/shared-journal.js'
 import { AnswerSlot } from './answer-slot.js'
 import { CoordinatorLoop, type PendingCommit } from './coordinator-loop.js'
 import {
@@ -15,6 +17,7 @@ import {
   type CoordinatorRequest,
   type CoordinatorWorkerData,
 } from './messages.js'
+import { NewsFlag } from './news-flag.js'
 
 /*
  * The entry of the coordinator's thread. It takes what has come in at all ports, runs it as one batch, and answers.
@@ -34,31 +37,66 @@ function report(event: CoordinatorEvent): void {
   parentPort?.postMessage(event)
 }
 
+/** What belongs to one handle, besides its port. */
+interface Client {
+  readonly slot: AnswerSlot
+  readonly news: NewsFlag
+}
+
+/** A request to put a packed journal in the place of the old one. */
+interface PendingSwitch {
+  readonly client: MessagePort
+  readonly id: number
+  readonly request: SwitchRequest
+}
+
 /** The handles that commit here. */
 class Clients {
-  readonly #slots = new Map<MessagePort, AnswerSlot>()
+  readonly #clients = new Map<MessagePort, Client>()
   #answers = new Map<MessagePort, CommitAnswer[]>()
+  #shared: SharedJournal
+  /** In the order they came. */
+  readonly switches: PendingSwitch[] = []
   /** Somebody has asked to close the journal. */
   closing = false
   /** A port has been added since the event loop last turned. */
   grown = false
 
-  add({ port, slot }: ClientEnd): void {
-    this.#slots.set(port, new AnswerSlot(slot))
-    // Seen only when the event loop turns, which it does after each `connect`; so dead ports cannot pile up.
-    port.on('close', () => this.#slots.delete(port))
-    this.grown = true
+  constructor(shared: SharedJournal) {
+    this.#shared = shared
   }
 
-  /** Everything that waits at any port. */
-  receive(): PendingCommit[] {
-    const batch: PendingCommit[] = []
-    for (const client of this.#slots.keys()) {
+  add({ port, slot, news }: ClientEnd): void {
+    const client = { slot: new AnswerSlot(slot), news: new NewsFlag(news) }
+    this.#clients.set(port, client)
+    // Seen only when the event loop turns, which it does after each `connect`; so dead ports cannot pile up.
+    port.on('close', () => this.#clients.delete(port))
+    this.grown = true
+    // The handle may have been made just before there was a new journal.
+    if (this.#shared.generation > 0) this.#tell(port, client)
+  }
+
+  /**
+   * Tells all handles of a new journal. A handle that is made meanwhile asks to be connected before it looks which
+   * journal there is; so it is told when the requests are received that came before this has returned.
+   */
+  tellAll(shared: SharedJournal): void {
+    this.#shared = shared
+    for (const [port, client] of this.#clients) this.#tell(port, client)
+  }
+
+  #tell(port: MessagePort, { news }: Client): void {
+    port.postMessage({ type: 'journal', shared: this.#shared } satisfies CoordinatorReply)
+    news.raise(this.#shared.generation)
+  }
+
+  /** Takes everything that waits at any port; commits are added to the batch. */
+  receive(batch: PendingCommit[]): void {
+    for (const client of this.#clients.keys()) {
       for (let next = receiveMessageOnPort(client); next !== undefined; next = receiveMessageOnPort(client)) {
         this.#take(client, next.message as CoordinatorRequest, batch)
       }
     }
-    return batch
   }
 
   #take(client: MessagePort, request: CoordinatorRequest, batch: PendingCommit[]): void {
@@ -70,6 +108,9 @@ class Clients {
         break
       case 'connect':
         this.add(request.client)
+        break
+      case 'switch':
+        this.switches.push({ client, id: request.id, request: request.request })
         break
       case 'close':
         this.closing = true
@@ -86,14 +127,14 @@ class Clients {
   sendAnswers(): void {
     for (const [client, answers] of this.#answers) {
       const tid = answers.length === 1 ? answers[0]?.outcome.tid : undefined
-      if (tid !== undefined && this.#slots.get(client)?.answer(tid)) continue
+      if (tid !== undefined && this.#clients.get(client)?.slot.answer(tid)) continue
       client.postMessage({ type: 'answers', answers } satisfies CoordinatorReply)
     }
     this.#answers.clear()
   }
 
   sayGoodbye(): void {
-    for (const client of this.#slots.keys()) {
+    for (const client of this.#clients.keys()) {
       client.postMessage({ type: 'closed' } satisfies CoordinatorReply)
       client.close()
     }
@@ -111,15 +152,35 @@ function waitForBell(seen: number): void {
   Atomics.store(bell, AWAKE, 1)
 }
 
+function runSwitch(loop: CoordinatorLoop, clients: Clients, { client, id, request }: PendingSwitch): void {
+  let reply: CoordinatorReply
+  try {
+    const outcome = loop.switchTo(request)
+    if (outcome.switched) clients.tellAll(loop.shared)
+    reply = { type: 'switched', id, outcome }
+  } catch (error) {
+    reply = { type: 'switched', id, outcome: packError(error) }
+  }
+  client.postMessage(reply)
+}
+
 async function serve(loop: CoordinatorLoop): Promise<void> {
-  const clients = new Clients()
+  const clients = new Clients(loop.shared)
   clients.add(owner)
+  let batch: PendingCommit[] = []
   for (;;) {
     // Read before the ports are looked at: a message sent meanwhile changes it, and is not slept through.
     const seen = Atomics.load(bell, BELL)
-    const batch = clients.receive()
+    clients.receive(batch)
+    const next = clients.switches.shift()
+    if (next !== undefined) {
+      runSwitch(loop, clients, next)
+      // Handles that were made meanwhile must be told before a commit is answered.
+      continue
+    }
     if (batch.length > 0) {
       loop.runBatch(batch)
+      batch = []
       clients.sendAnswers()
     } else if (clients.closing) {
       break

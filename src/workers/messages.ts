@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Conflict, PackedError } from '../core/errors.js'
 import type { Oid, Tid } from '../core/oid.js'
+import type { SwitchOutcome, SwitchRequest } from '../journal/packed-base.js'
 import type { RecoveryReport } from '../journal/recovery.js'
 import type { SharedJournal } from '../journal/shared-journal.js'
 
@@ -32,6 +33,8 @@ export interface ClientEnd {
   readonly port: MessagePort
   /** Memory of an AnswerSlot. */
   readonly slot: SharedArrayBuffer
+  /** Memory of a NewsFlag. */
+  readonly news: SharedArrayBuffer
 }
 
 export interface CoordinatorWorkerData {
@@ -56,6 +59,8 @@ export interface CommitMessage {
 export type CoordinatorRequest =
   | { readonly type: 'commits'; readonly commits: readonly CommitMessage[] }
   | { readonly type: 'connect'; readonly client: ClientEnd }
+  /** See `CoordinatorLoop.switchTo`. */
+  | { readonly type: 'switch'; readonly id: number; readonly request: SwitchRequest }
   /** From the owner only: finish what has come in, then close the journal. */
   | { readonly type: 'close' }
 
@@ -78,6 +83,9 @@ export interface CommitAnswer {
 /** From the coordinator to a handle. */
 export type CoordinatorReply =
   | { readonly type: 'answers'; readonly answers: readonly CommitAnswer[] }
+  | { readonly type: 'switched'; readonly id: number; readonly outcome: SwitchOutcome | PackedError }
+  /** A pack has made a new journal. The flag is raised after this was sent. */
+  | { readonly type: 'journal'; readonly shared: SharedJournal }
   /** The journal has been closed in good order. */
   | { readonly type: 'closed' }
 

@@ -15,7 +15,7 @@ import { nodeFileSystem, type OpenFile } from '../journal/journal-file.js'
 import type { OidIndex } from '../journal/oid-index.js'
 import { WINDOW_BYTES } from '../journal/read-window.js'
 import { JournalScanner, type ScannedTransaction } from '../journal/scanner.js'
-import { JournalView, type SharedJournal } from '../journal/shared-journal.js'
+import { JournalView, openShared, type SharedJournal } from '../journal/shared-journal.js'
 import { Findings, type VerifyFindings } from './verify-findings.js'
 
 const BLOCK_CACHE_BYTES = 64 * 1024
@@ -42,7 +42,7 @@ export interface JournalFindings {
 /** Third pass: every transaction is whole, superseded versions included, and the index has missed none. */
 export function checkTransactions(task: VerifyJournalTask): JournalFindings {
   const view = JournalView.attach(nodeFileSystem, task.shared, BLOCK_CACHE_BYTES)
-  const file = new FailingFile(nodeFileSystem.open(task.shared.path, 'read'))
+  const file = new FailingFile(openShared(nodeFileSystem, task.shared))
   try {
     return new RangeCheck(task, file, view.index).run()
   } finally {

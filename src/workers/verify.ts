@@ -3,7 +3,7 @@ import type { VerifyOptions, VerifyReport } from '../core/storage.js'
 import { FILE_HEADER_BYTES } from '../journal/format.js'
 import type { SharedJournal } from '../journal/shared-journal.js'
 import { serializerModules } from '../serializers/registry.js'
-import type { WorkerPool } from './pool.js'
+import { eachRange, type TaskRunner } from './each-range.js'
 import { Findings, type VerifyFindings } from './verify-findings.js'
 import type { JournalFindings, VerifyJournalTask } from './verify-journal-task.js'
 import type { VerifyTask } from './verify-task.js'
@@ -13,9 +13,6 @@ const RANGE = 16_384
 
 /** Bytes of the journal in one task. */
 const RANGE_BYTES = 16 * 1024 * 1024
-
-/** What runs the tasks: a pool of threads, or in tests the thread itself. */
-export type TaskRunner = Pick<WorkerPool, 'size' | 'run'>
 
 /** What is to be verified. */
 export interface VerifySubject {
@@ -95,38 +92,4 @@ async function checkJournal(
     if (expected !== undefined && expected < first) await check(expected, first, true)
     expected = next
   }
-}
-
-/** What a pass goes over, and how much of it is one task. */
-interface Ranges {
-  readonly begin: number
-  readonly end: number
-  readonly size: number
-}
-
-/** Works on several ranges at a time, one for each thread. */
-async function eachRange(
-  pool: TaskRunner,
-  { begin, end, size }: Ranges,
-  signal: AbortSignal | undefined,
-  work: (from: number, to: number) => Promise<void>,
-): Promise<void> {
-  let next = begin
-  let failed = false
-  const lane = async () => {
-    try {
-      while (next < end && !failed) {
-        signal?.throwIfAborted()
-        const from = next
-        next += size
-        await work(from, Math.min(end, from + size))
-      }
-      signal?.throwIfAborted()
-    } catch (error) {
-      failed = true
-      throw error
-    }
-  }
-  const lanes = await Promise.allSettled(Array.from({ length: pool.size }, lane))
-  for (const outcome of lanes) if (outcome.status === 'rejected') throw outcome.reason
 }

@@ -21,7 +21,7 @@ async function removeFiles(): Promise<void> {
 
 storageSuite({
   name: 'FileStorage',
-  capabilities: ['persistent', 'durable', 'threads', 'readers', 'verify'],
+  capabilities: ['persistent', 'durable', 'pack', 'history', 'threads', 'readers', 'verify'],
   create: ({ serializer }) => FileStorage.open(newPath(), { serializer }),
   reopen: (closed) => FileStorage.open(closed.location),
   share: async (open) => FileStorage.attach((open as FileStorage).share().handle),
@@ -37,11 +37,9 @@ describe('FileStorage', () => {
     await fc.assert(
       fc.asyncProperty(modelProgram, async (program) => {
         let storage = await FileStorage.open(newPath(), { durability: 'os' })
-        await runModel(
-          storage,
-          program.filter((command) => command.kind !== 'pack'),
-          { reopen: async (closed) => (storage = await FileStorage.open(closed.location, { durability: 'os' })) },
-        )
+        await runModel(storage, program, {
+          reopen: async (closed) => (storage = await FileStorage.open(closed.location, { durability: 'os' })),
+        })
         await storage.close()
       }),
       { numRuns: 8 },

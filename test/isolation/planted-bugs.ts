@@ -70,13 +70,13 @@ export class EarlyAnswer extends DelegatingStorage {
   }
 }
 
-/** Makes a commit visible in two parts. */
+/** Makes a commit visible in two parts. New objects come last in a request, and so are there before they are referred to. */
 export class TornCommit extends DelegatingStorage {
   override async commit(request: CommitRequest): Promise<CommitResult> {
-    const half = Math.ceil(request.writes.length / 2)
+    const half = Math.floor(request.writes.length / 2)
     // The caller may reuse the bytes once this method has returned its promise.
-    const rest = request.writes.slice(half).map(({ oid, data }) => ({ oid, data: Uint8Array.from(data) }))
-    const first = await this.inner.commit({ ...request, writes: request.writes.slice(0, half) })
+    const rest = request.writes.slice(0, half).map(({ oid, data }) => ({ oid, data: Uint8Array.from(data) }))
+    const first = await this.inner.commit({ ...request, writes: request.writes.slice(half) })
     if (first.conflicts !== undefined || rest.length === 0) return first
     for (let i = 0; i < GAP_TURNS; i++) await nextTurn()
     return this.inner.commit({ base: this.inner.statistics().tid, reads: [], writes: rest })

@@ -9,7 +9,7 @@ describe('ChangeRing', () => {
       fc.property(transactions, fc.nat(5), fc.nat(20), fc.nat(20), (written, first, after, span) => {
         const ring = new ChangeRing()
         const reader = new ChangeRing(ring.memory)
-        ring.begin(first)
+        ring.forget(first)
         written.forEach((oids, i) => {
           ring.append(
             oids,
@@ -29,7 +29,7 @@ describe('ChangeRing', () => {
 
   it('knows the last changes after any number of earlier ones', () => {
     const ring = new ChangeRing()
-    ring.begin(0)
+    ring.forget(0)
     const many = Array.from({ length: 100_000 }, (_, i) => i)
     ring.append(
       many,
@@ -40,5 +40,18 @@ describe('ChangeRing', () => {
     expect(ring.between(2, 3)).to.deep.equal([8])
     expect(ring.between(0, 3)).to.equal(undefined)
     expect(ring.between(3, 3)).to.deep.equal([])
+  })
+
+  it('says nothing about what it was told to forget', () => {
+    const ring = new ChangeRing()
+    ring.forget(0)
+    ring.append([1, 2, 3], [1, 2, 3])
+    ring.forget(4)
+    expect(ring.between(3, 4)).to.equal(undefined)
+    expect(ring.between(2, 3)).to.equal(undefined)
+    expect(ring.between(4, 4)).to.deep.equal([])
+    ring.append([5], [5])
+    expect(ring.between(4, 5)).to.deep.equal([5])
+    expect(ring.between(3, 5)).to.equal(undefined)
   })
 })

@@ -145,6 +145,16 @@ describe('The log of a server', () => {
     expect(readFileSync(path, 'utf8')).to.include('"stopped"').and.not.include('"started"')
   })
 
+  it('tells of packs that were due', async () => {
+    server = await serve(undefined, { listen: { port: 0 }, gcBytes: 1, log: { destination: lines } })
+    const client = await ProtocolClient.connect(server.addresses[0]?.url as string)
+    const writes = [{ oid: 0, data: numberRecord(1) }]
+    await client.ask({ type: 'commit', base: 0, token: TOKEN, note: '', user: '', reads: [], writes })
+    const entry = await lines.wait(({ event }) => event === 'packed')
+    expect(entry['result']).to.include({ objectsAfter: 1 })
+    await client.close()
+  })
+
   it('goes on in the old file when there can be no new one', async () => {
     mkdirSync(directory.join('logs'))
     server = await serve(new MemoryStorage(), { listen: { port: 0 }, log: { destination: directory.join('logs/log') } })

@@ -1,5 +1,6 @@
 import type { Oid } from '../../src/core/oid.js'
-import { encodeRecord } from '../../src/core/record.js'
+import { decodeRecord, encodeRecord } from '../../src/core/record.js'
+import { Reference } from '../../src/core/reference.js'
 import type { CommitRequest } from '../../src/core/storage.js'
 import { checksumSeed, FILE_HEADER_BYTES } from '../../src/journal/format.js'
 import { readFileHeader } from '../../src/journal/journal.js'
@@ -98,7 +99,7 @@ function checkReopening(disk: SimulatedDisk, { settings, oracle, engine, floor }
 /** Every object at the newest transaction, and at an older one. */
 export function checkContents(storage: MainThreadStorage, oracle: Oracle, random: Random): void {
   const oids = oracle.oids()
-  for (const tid of [storage.tid, random.between(0, storage.tid)]) {
+  for (const tid of [storage.tid, random.between(oracle.historyFrom, storage.tid)]) {
     for (const oid of oids) {
       const expected = oracle.find(oid, tid)
       const found = storage.load(oid, tid)
@@ -111,8 +112,9 @@ export function checkContents(storage: MainThreadStorage, oracle: Oracle, random
 
 /** The index, wherever it came from, must be what a reading of the whole journal gives. */
 function checkIndex(storage: MainThreadStorage, disk: FileSystem, path: string, oracle: Oracle): void {
-  const { offsets, transactions, end } = readJournal(disk, path)
-  demand(transactions === storage.tid, () => `The journal has ${transactions} transactions, not ${storage.tid}.`)
+  const { offsets, newest, historyFrom, end } = readJournal(disk, path)
+  demand(newest === storage.tid, () => `The journal has ${newest} transactions, not ${storage.tid}.`)
+  demand(historyFrom === oracle.historyFrom, () => `History goes back to ${historyFrom}, not ${oracle.historyFrom}.`)
   const { state, index } = storage.view
   demand(end === state.get('end'), () => `The journal ends at ${end}, not at ${state.get('end')}.`)
   demand(offsets.size === state.get('objects'), () => `There are ${offsets.size} objects, not ${state.get('objects')}.`)
@@ -126,7 +128,8 @@ function checkIndex(storage: MainThreadStorage, disk: FileSystem, path: string, 
 
 function readJournal(fileSystem: FileSystem, path: string) {
   const file = fileSystem.open(path, 'read')
-  const seed = checksumSeed(readFileHeader(file).uuid)
+  const { uuid, baseTid, historyFrom } = readFileHeader(file)
+  const seed = checksumSeed(uuid)
   const scanner = new JournalScanner(file, seed, FILE_HEADER_BYTES, file.size())
   const offsets = new Map<Oid, number>()
   let transactions = 0
@@ -136,7 +139,7 @@ function readJournal(fileSystem: FileSystem, path: string) {
     transactions++
   }
   file.close()
-  return { offsets, transactions, end: scanner.position }
+  return { offsets, newest: baseTid + transactions, historyFrom, end: scanner.position }
 }
 
 function commitOnce(storage: MainThreadStorage, oracle: Oracle, random: Random, before: Oracle): void {
@@ -154,9 +157,10 @@ function commitOnce(storage: MainThreadStorage, oracle: Oracle, random: Random, 
 
 function newRequest(storage: MainThreadStorage, oracle: Oracle, random: Random): CommitRequest {
   const fresh = storage.view.state.add('nextOid', 1)
-  const known = oracle.oids()
+  const known = oracle.living()
   const oids = known.length === 0 ? [fresh] : [random.pick(known), fresh]
-  const writes = oids.map((oid) => ({ oid, data: encodeRecord('After', [], random.bytes(random.below(200))) }))
+  const targets = [new Reference(fresh, 'After'), ...known.slice(0, 3).map((oid) => new Reference(oid, 'Item'))]
+  const writes = oids.map((oid) => ({ oid, data: encodeRecord('After', targets, random.bytes(random.below(200))) }))
   return { base: storage.tid, reads: [], writes }
 }
 
@@ -165,7 +169,12 @@ function newRequest(storage: MainThreadStorage, oracle: Oracle, random: Random):
  * lost one, so that anything left behind it would come to life again.
  */
 function repeat({ base, reads, writes, note = '' }: CommitRequest, random: Random): CommitRequest {
-  return { base, reads, writes: writes.map(({ oid, data }) => ({ oid, data: random.bytes(data.length) })), note }
+  return { base, reads, writes: writes.map(({ oid, data }) => ({ oid, data: otherState(data, random) })), note }
+}
+
+function otherState(data: Uint8Array, random: Random): Uint8Array {
+  const { className, references, state } = decodeRecord(data)
+  return encodeRecord(className, references, random.bytes(state.length))
 }
 
 /**
@@ -182,8 +191,9 @@ function checkReadonly(image: DiskImage, { engine, settings, oracle, floor }: Si
   const mayBeOld = image.has(`${settings.path}.live`)
   const least = !mayBeOld ? floor : settings.durability === 'fsync' ? oracle.beforeBatchOf(floor) : 0
   demand(tid >= least, () => `A readonly opening shows ${tid}, not ${least}.`)
-  for (const oid of oracle.oids()) {
-    const expected = oracle.find(oid, tid)
+  const seen = oracle.fork(tid)
+  for (const oid of seen.oids()) {
+    const expected = seen.find(oid, tid)
     const offset = index.get(oid)
     const found = offset === 0 ? undefined : reader.load(oid, offset, tid)
     demand(found?.tid === expected?.tid, () => `Readonly, object ${oid} is of ${found?.tid}, not ${expected?.tid}.`)

@@ -11,7 +11,9 @@ describe('After a power cut', () => {
     const finding = explorer.run()
     console.log(`      seed ${SEED}: ${describeCounts(explorer.counts)}`)
     expect(finding, JSON.stringify(finding, undefined, 2)).to.equal(undefined)
-    const { secondStates, tornTails, unacknowledged, checkpoints } = explorer.counts
+    const { secondStates, tornTails, unacknowledged, checkpoints, packs } = explorer.counts
+    expect(packs).to.be.greaterThan(10)
+    expect(checkpoints.foreign, 'a journal that is new, beside the checkpoint of the old one').to.be.greaterThan(100)
     // Otherwise the workload would not reach what is to be proved.
     for (const count of [secondStates, tornTails, unacknowledged, checkpoints.used, checkpoints.missing]) {
       expect(count).to.be.greaterThan(STATES / 50)

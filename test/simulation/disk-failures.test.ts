@@ -79,7 +79,7 @@ const BUGS: readonly Case[] = [
     name: 'a poisoned storage finishes its checkpoint',
     bug: {
       file: 'workers/coordinator-loop.js',
-      find: /this\.#checkpoints\.abandon\(\);\s*(?=this\.#poison)/,
+      find: /this\.#journal\.checkpoints\.abandon\(\);\s*(?=this\.#poison)/,
       replace: '',
     },
     finding: /A poisoned storage went on/,

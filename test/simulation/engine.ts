@@ -2,6 +2,7 @@ import { JournalFollower } from '../../src/journal/follower.js'
 import { createJournal } from '../../src/journal/journal.js'
 import { fileError } from '../../src/journal/journal-file.js'
 import { JournalView } from '../../src/journal/shared-journal.js'
+import { TailCopier } from '../../src/journal/tail-copier.js'
 import { FileSnapshot } from '../../src/storages/file-snapshot.js'
 import { CoordinatorLoop } from '../../src/workers/coordinator-loop.js'
 
@@ -13,6 +14,7 @@ export interface Engine {
   readonly FileSnapshot: typeof FileSnapshot
   readonly JournalFollower: typeof JournalFollower
   readonly JournalView: typeof JournalView
+  readonly TailCopier: typeof TailCopier
 }
 
 export const realEngine: Engine = {
@@ -22,4 +24,5 @@ export const realEngine: Engine = {
   FileSnapshot,
   JournalFollower,
   JournalView,
+  TailCopier,
 }

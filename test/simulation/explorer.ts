@@ -23,6 +23,8 @@ export interface ExplorerOptions {
 /** What an exploration has done. */
 export interface ExplorerCounts {
   workloads: number
+  /** Packs that were finished in the workloads. */
+  packs: number
   /** Moments at which the power was cut. */
   crashPoints: number
   /** Different states that were opened and checked, of both kinds below. */
@@ -42,6 +44,7 @@ export interface ExplorerCounts {
 function noCounts(): ExplorerCounts {
   return {
     workloads: 0,
+    packs: 0,
     crashPoints: 0,
     states: 0,
     firstStates: 0,
@@ -54,10 +57,11 @@ function noCounts(): ExplorerCounts {
 
 /** The counts in words. */
 export function describeCounts(counts: ExplorerCounts): string {
-  const { states, firstStates, secondStates, crashPoints, workloads, tornTails, unacknowledged, checkpoints } = counts
+  const { states, firstStates, secondStates, crashPoints, workloads, packs, tornTails, unacknowledged, checkpoints } =
+    counts
   const uses = Object.entries(checkpoints).map(([use, count]) => `${use} ${count}`)
   return [
-    `${states} different states: ${firstStates} after one power cut, ${secondStates} after two, at ${crashPoints} moments of ${workloads} workloads`,
+    `${states} different states: ${firstStates} after one power cut, ${secondStates} after two, at ${crashPoints} moments of ${workloads} workloads with ${packs} packs`,
     `${tornTails} with a torn tail, ${unacknowledged} with a commit that survived without having been acknowledged; checkpoint ${uses.join(', ')}`,
   ].join('; ')
 }
@@ -119,6 +123,7 @@ export class Explorer {
     } catch (error) {
       this.#report(error, workload.disk, [])
     }
+    this.counts.packs += workload.packs
   }
 
   /** Cuts the power, in many ways. Nothing is thrown, because the code under test stands on the stack. */

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { PerdureError } from '../../src/core/errors.js'
+import { decodeRecord, encodeRecord } from '../../src/core/record.js'
 import { realEngine } from './engine.js'
 import { MainThreadStorage } from './main-thread-storage.js'
 import { type Operation, SimulatedDisk } from './simulated-disk.js'
@@ -17,12 +18,12 @@ describe('A full disk', () => {
   let storage: MainThreadStorage
 
   function commit(text: string) {
-    const writes = [{ oid: 0, data: Buffer.from(text) }]
+    const writes = [{ oid: 0, data: encodeRecord('Text', [], Buffer.from(text)) }]
     return storage.commit([{ base: storage.tid, reads: [], writes }])[0]
   }
 
   function textIn(found: { data: Uint8Array } | undefined): string | undefined {
-    return found === undefined ? undefined : Buffer.from(found.data).toString()
+    return found === undefined ? undefined : Buffer.from(decodeRecord(found.data).state).toString()
   }
 
   beforeEach(() => {

@@ -20,6 +20,11 @@ export class LoggingFileSystem implements FileSystem {
     this.operations.push({ type: 'rename', path: to, from })
   }
 
+  link(from: string, to: string): void {
+    nodeFileSystem.link(from, to)
+    this.operations.push({ type: 'link', path: to, from })
+  }
+
   unlink(path: string): void {
     if (nodeFileSystem.exists(path)) this.operations.push({ type: 'unlink', path })
     nodeFileSystem.unlink(path)

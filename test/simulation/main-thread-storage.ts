@@ -1,12 +1,18 @@
 import type { Oid, Tid } from '../../src/core/oid.js'
 import type { CommitRequest, Snapshot, StoredRecord } from '../../src/core/storage.js'
 import type { FileSystem } from '../../src/journal/journal-file.js'
+import type { SwitchOutcome, SwitchRequest } from '../../src/journal/packed-base.js'
 import type { RecoveryReport } from '../../src/journal/recovery.js'
 import type { JournalView } from '../../src/journal/shared-journal.js'
 import { layOutTransaction } from '../../src/journal/transaction.js'
 import type { CoordinatorLoop } from '../../src/workers/coordinator-loop.js'
+import type { TaskRunner } from '../../src/workers/each-range.js'
 import type { CommitOutcome, CoordinatorSettings } from '../../src/workers/messages.js'
+import type { ReferenceBase } from '../support/reference-packer.js'
 import { type Engine, realEngine } from './engine.js'
+
+/** A simulated file cannot be read by other threads. */
+const noThreads: TaskRunner = { size: 1, run: () => Promise.reject(new Error('There is no other thread.')) }
 
 /** Of one handle; a simulated file is small. */
 const BLOCK_CACHE_BYTES = 64 * 1024
@@ -17,13 +23,15 @@ const BLOCK_CACHE_BYTES = 64 * 1024
  */
 export class MainThreadStorage {
   readonly recovery: RecoveryReport
-  readonly view: JournalView
+  view: JournalView
+  readonly #fileSystem: FileSystem
   readonly #engine: Engine
   readonly #loop: CoordinatorLoop
-  readonly #handle = { closed: false, loads: 0 }
+  readonly #handle = { closed: false, loads: 0, pool: noThreads }
 
   constructor(fileSystem: FileSystem, settings: CoordinatorSettings, engine = realEngine) {
     if (!fileSystem.exists(settings.path)) engine.createJournal(fileSystem, settings.path, 'msgpack')
+    this.#fileSystem = fileSystem
     this.#engine = engine
     this.#loop = new engine.CoordinatorLoop(fileSystem, settings)
     this.recovery = this.#loop.recovery
@@ -65,6 +73,41 @@ export class MainThreadStorage {
       })),
     )
     return outcomes
+  }
+
+  /**
+   * Brings the packed journal up to date, as a thread of the pool does, and syncs it.
+   *
+   * @param sourceBytes when to stop before
+   */
+  catchUp({ base, removed }: ReferenceBase, sourceBytes: number): ReferenceBase {
+    const file = this.#fileSystem.open(base.path, 'write')
+    const old = this.#fileSystem.open(this.#loop.shared.path, 'read')
+    try {
+      const source = {
+        file: old,
+        uuid: this.#loop.shared.header.uuid,
+        index: this.view.index,
+        reader: this.view.reader,
+      }
+      const copier = new this.#engine.TailCopier(source, file, base)
+      copier.copy(this.view.state.get('end'), { sourceBytes })
+      file.sync()
+      return { base: { ...base, ...copier.progress }, removed }
+    } finally {
+      old.close()
+      file.close()
+    }
+  }
+
+  /** Puts a packed journal in the place of the old one. Snapshots that are open keep that. */
+  switchTo({ base, removed }: ReferenceBase, options: Pick<SwitchRequest, 'keepOld' | 'maxTailBytes'>): SwitchOutcome {
+    const outcome = this.#loop.switchTo({ base, removed, ...options })
+    if (outcome.switched) {
+      this.view.release()
+      this.view = this.#engine.JournalView.attach(this.#fileSystem, this.#loop.shared, BLOCK_CACHE_BYTES)
+    }
+    return outcome
   }
 
   get hasWork(): boolean {

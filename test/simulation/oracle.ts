@@ -1,4 +1,5 @@
 import type { Oid, Tid } from '../../src/core/oid.js'
+import { recordReferences } from '../../src/core/record.js'
 import type { CommitRequest } from '../../src/core/storage.js'
 
 /** What should become of a commit. */
@@ -9,6 +10,18 @@ interface Transaction {
   readonly before: Tid
   readonly request: CommitRequest
   readonly writes: ReadonlyMap<Oid, Uint8Array>
+  readonly pack?: Pack
+}
+
+/** What a pack does: of objects that it removes, no version is left that is not newer than `historyFrom`. */
+interface Pack {
+  readonly historyFrom: Tid
+  readonly removed: ReadonlySet<Oid>
+}
+
+interface Version {
+  readonly tid: Tid
+  readonly data: Uint8Array
 }
 
 /**
@@ -47,12 +60,42 @@ export class Oracle {
   }
 
   #changedAfter(oid: Oid, base: Tid): boolean {
-    return this.#transactions.slice(base).some(({ writes }) => writes.has(oid))
+    return (this.find(oid, this.newest)?.tid ?? 0) > base
   }
 
-  /** What was asked for when this transaction was made. */
+  /** Notes that a pack is about to be made, of which there will be a transaction. */
+  submitPack(historyFrom: Tid): Tid {
+    const kept = this.#keptBy(historyFrom)
+    const removed = new Set(this.oids().filter((oid) => !kept.has(oid)))
+    const request = { base: this.newest, reads: [], writes: [] }
+    const pack = { historyFrom, removed }
+    this.#transactions.push({ before: this.newest, request, writes: new Map(), pack })
+    return this.newest
+  }
+
+  /** What can be reached from the root, and what later transactions write, refer to, or bring back. */
+  #keptBy(historyFrom: Tid): Set<Oid> {
+    const kept = new Set<Oid>()
+    const later = this.#transactions.slice(historyFrom).flatMap(({ writes }) => [...writes])
+    const queue = [0, ...later.flatMap(([oid, data]) => [oid, ...recordReferences(data)])]
+    for (let oid = queue.pop(); oid !== undefined; oid = queue.pop()) {
+      if (kept.has(oid)) continue
+      kept.add(oid)
+      const version = this.find(oid, historyFrom)
+      if (version !== undefined) queue.push(...recordReferences(version.data))
+    }
+    return kept
+  }
+
+  /** From here on the past can be read. */
+  get historyFrom(): Tid {
+    return this.#transactions.findLast(({ pack }) => pack !== undefined)?.pack?.historyFrom ?? 0
+  }
+
+  /** What was asked for when this transaction was made; undefined for that of a pack. */
   request(tid: Tid): CommitRequest | undefined {
-    return this.#transactions[tid - 1]?.request
+    const transaction = this.#transactions[tid - 1]
+    return transaction?.pack === undefined ? transaction?.request : undefined
   }
 
   /** The newest transaction before the batch of this one. */
@@ -65,12 +108,23 @@ export class Oracle {
   }
 
   /** The newest version of an object that is not newer than `tid`. */
-  find(oid: Oid, tid: Tid): { readonly tid: Tid; readonly data: Uint8Array } | undefined {
-    for (let at = Math.min(tid, this.newest); at > 0; at--) {
+  find(oid: Oid, tid: Tid): Version | undefined {
+    const goneUpTo = this.#goneUpTo(oid)
+    for (let at = Math.min(tid, this.newest); at > goneUpTo; at--) {
       const data = this.#transactions[at - 1]?.writes.get(oid)
       if (data !== undefined) return { tid: at, data }
     }
     return undefined
+  }
+
+  #goneUpTo(oid: Oid): Tid {
+    const last = this.#transactions.findLast(({ pack }) => pack?.removed.has(oid))
+    return last?.pack?.historyFrom ?? 0
+  }
+
+  /** The oids of all objects that are there now. */
+  living(): Oid[] {
+    return this.oids().filter((oid) => this.find(oid, this.newest) !== undefined)
   }
 
   /** Every oid that has ever been written. */

@@ -26,7 +26,8 @@ export async function engineWithBugs(directory: string, bugs: readonly PlantedBu
   const { FileSnapshot } = await load('storages/file-snapshot.js')
   const { JournalFollower } = await load('journal/follower.js')
   const { JournalView } = await load('journal/shared-journal.js')
-  return { createJournal, fileError, CoordinatorLoop, FileSnapshot, JournalFollower, JournalView }
+  const { TailCopier } = await load('journal/tail-copier.js')
+  return { createJournal, fileError, CoordinatorLoop, FileSnapshot, JournalFollower, JournalView, TailCopier }
 }
 
 function plant(directory: string, { file, find, replace }: PlantedBug): void {

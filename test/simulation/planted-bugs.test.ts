@@ -20,7 +20,11 @@ const BUGS: readonly {
   {
     name: 'a commit is answered without a sync',
     bugs: [
-      { file: 'workers/coordinator-loop.js', find: /this\.#writer\.sync\(\);\n\s*(?=this\.#published)/, replace: '' },
+      {
+        file: 'workers/coordinator-loop.js',
+        find: /this\.#journal\.writer\.sync\(\);\n\s*(?=this\.#published)/,
+        replace: '',
+      },
     ],
     finding: LOST,
   },
@@ -42,7 +46,7 @@ const BUGS: readonly {
       {
         file: 'workers/coordinator-loop.js',
         find: 'syncedEnd: () => this.#syncedEnd()',
-        replace: 'syncedEnd: () => this.#writer.end',
+        replace: 'syncedEnd: () => this.#journal.writer.end',
       },
     ],
     durability: 'os',
@@ -86,6 +90,32 @@ const BUGS: readonly {
       },
     ],
     finding: /After a second crash there are/,
+  },
+  {
+    name: 'a packed journal takes its place before it is synced',
+    bugs: [{ file: 'workers/journal-switch.js', find: 'file.sync();', replace: '' }],
+    finding: /is not a Perdure database|is damaged at byte|History goes back to/,
+  },
+  {
+    name: 'the directory is not synced when a packed journal has taken its place',
+    bugs: [{ file: 'workers/coordinator-loop.js', find: 'this.#fileSystem.syncDirectory(path);', replace: '' }],
+    finding: LOST,
+  },
+  {
+    name: 'what a late transaction refers to is not brought along',
+    bugs: [{ file: 'journal/carrying.js', find: /if \(this\.#isTooMuch\)\s*return;/, replace: 'return;' }],
+    finding: /object \d+ is of undefined/,
+  },
+  {
+    name: 'the last transactions are not copied',
+    bugs: [
+      {
+        file: 'workers/journal-switch.js',
+        find: 'copier.copy(end, { carriedBytes: maxTailBytes })',
+        replace: 'copier.copy(base.sourceEnd)',
+      },
+    ],
+    finding: /The pack is transaction|Transaction \d+ was there|object \d+ is of/,
   },
   {
     name: 'opening does not sync what it found',

@@ -64,14 +64,14 @@ export function applyNameChange(names: Names, { removes, sets }: NameChange): vo
 
 /** What was asked of the disk: only what changes something, in the order of the calls. */
 export interface Operation {
-  readonly type: 'create' | 'write' | 'sync' | 'truncate' | 'rename' | 'unlink' | 'sync-directory'
-  /** For a rename the new name. */
+  readonly type: 'create' | 'write' | 'sync' | 'truncate' | 'rename' | 'link' | 'unlink' | 'sync-directory'
+  /** For a rename or a link the new name. */
   readonly path: string
   /** Of a write: where. */
   readonly position?: number
   /** Of a write: how many bytes. Of a truncation: the new size. */
   readonly size?: number
-  /** Of a rename: the old name. */
+  /** Of a rename or a link: the old name. */
   readonly from?: string
 }
 
@@ -133,9 +133,18 @@ export class SimulatedDisk implements FileSystem {
   rename(from: string, to: string): void {
     const inode = this.names.get(from)
     if (inode === undefined) throw this.#systemError('ENOENT', from, 'rename')
+    // Two names of one file stay both, as POSIX has it.
+    if (this.names.get(to) === inode) return
     this.perform({ type: 'rename', path: to, from }, () =>
       this.#changeNames({ removes: from, sets: { name: to, inode } }),
     )
+  }
+
+  link(from: string, to: string): void {
+    const inode = this.names.get(from)
+    if (inode === undefined) throw this.#systemError('ENOENT', from, 'link')
+    if (this.names.has(to)) throw this.#systemError('EEXIST', to, 'link')
+    this.perform({ type: 'link', path: to, from }, () => this.#changeNames({ sets: { name: to, inode } }))
   }
 
   unlink(path: string): void {

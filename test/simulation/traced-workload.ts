@@ -59,7 +59,8 @@ export function describeOperation({ type, path, from, position, size }: Operatio
     case 'truncate':
       return `truncate ${name(path)} ${size}`
     case 'rename':
-      return `rename ${name(from ?? '')} ${name(path)}`
+    case 'link':
+      return `${type} ${name(from ?? '')} ${name(path)}`
     case 'sync-directory':
       return 'sync-directory'
     default:

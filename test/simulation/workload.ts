@@ -1,7 +1,11 @@
+import { type PerdureError, packError } from '../../src/core/errors.js'
 import type { Oid, Tid } from '../../src/core/oid.js'
 import { encodeRecord } from '../../src/core/record.js'
-import type { CommitRequest } from '../../src/core/storage.js'
+import { Reference } from '../../src/core/reference.js'
+import type { CommitRequest, Snapshot } from '../../src/core/storage.js'
+import type { SwitchOutcome } from '../../src/journal/packed-base.js'
 import type { CommitOutcome, CoordinatorSettings } from '../../src/workers/messages.js'
+import { makeReferenceBase, type ReferenceBase } from '../support/reference-packer.js'
 import { checkContents, demand, type Situation } from './check-state.js'
 import { type Engine, realEngine } from './engine.js'
 import { MainThreadStorage } from './main-thread-storage.js'
@@ -29,11 +33,21 @@ export class Refused extends Error {
   }
 }
 
+interface HeldSnapshot {
+  readonly snapshot: Snapshot
+  readonly oracle: Oracle
+}
+
 /** A program that uses a database at random, on a simulated disk, and knows what it should hold. */
 export class Workload {
   readonly disk: SimulatedDisk
   oracle = new Oracle()
   storage: MainThreadStorage | undefined
+  /** How many packs have taken the place of the old journal. */
+  packs = 0
+  /** A packed journal on its way. */
+  #pack: ReferenceBase | undefined
+  readonly #snapshots: HeldSnapshot[] = []
   readonly #random: Random
   readonly #engine: Engine
   readonly #settings: CoordinatorSettings
@@ -76,6 +90,7 @@ export class Workload {
   }
 
   #open(): void {
+    this.#forgetHandles()
     const storage = new MainThreadStorage(this.disk, this.#settings, this.#engine)
     this.storage = storage
     this.#created = true
@@ -100,6 +115,7 @@ export class Workload {
 
   /** After a kill, what was acknowledged or seen is there; what was being committed may be. */
   #startAgain(): void {
+    this.#forgetHandles()
     const least = Math.max(this.oracle.acknowledged, this.storage?.tid ?? 0)
     this.storage = undefined
     this.disk.revive()
@@ -117,14 +133,81 @@ export class Workload {
   }
 
   #step(): void {
-    const kind = this.#random.below(21)
+    const kind = this.#random.below(32)
     if (this.oracle.newest === 0) this.#commit([this.#request([0])])
     else if (kind < 14) this.#commit(this.#batch())
     else if (kind < 17) this.#required().work()
     else if (kind < 18) this.#skipOids()
     else if (kind < 19) this.#closeAndOpen()
     else if (kind < 20) this.#killAndOpen()
-    else this.#killSoon()
+    else if (kind < 21) this.#killSoon()
+    else if (kind < 30) this.#goOnPacking()
+    else if (kind < 31) this.#hold()
+    else this.#checkSnapshots()
+  }
+
+  /** What was open in a process that has ended. */
+  #forgetHandles(): void {
+    this.#pack = undefined
+    this.#snapshots.length = 0
+  }
+
+  /** Begins a pack, brings it further, or finishes it. */
+  #goOnPacking(): void {
+    const random = this.#random
+    const storage = this.#required()
+    if (this.#pack === undefined) {
+      const historyFrom = random.chance(0.5) ? storage.tid : random.between(this.oracle.historyFrom, storage.tid)
+      this.#pack = makeReferenceBase(this.disk, PATH, historyFrom, random.between(1, 3))
+    } else if (random.chance(0.3)) {
+      this.#pack = storage.catchUp(this.#pack, random.pick([1, 500, 100_000]))
+    } else {
+      this.#finishPacking(this.#pack)
+    }
+  }
+
+  #finishPacking(pack: ReferenceBase): void {
+    const random = this.#random
+    const storage = this.#required()
+    const tid = this.oracle.submitPack(pack.base.header.historyFrom)
+    const options = { keepOld: random.chance(0.3), maxTailBytes: random.pick([200, 2000, 1e6]) }
+    let outcome: SwitchOutcome | undefined
+    try {
+      outcome = storage.switchTo(pack, options)
+      if (this.disk.dead) return
+    } catch (error) {
+      if (this.disk.dead) throw error
+      if ((error as PerdureError).code === 'PERDURE_POISONED') throw new Refused([refusal(error as PerdureError)])
+      this.#pack = undefined
+    }
+    if (outcome?.switched) {
+      demand(outcome.tid === tid, () => `The pack is transaction ${outcome.tid}, not ${tid}.`)
+      this.oracle.acknowledge(tid)
+      this.#pack = undefined
+      this.packs++
+      return
+    }
+    // It has not happened.
+    this.oracle = this.oracle.fork(tid - 1)
+    if (outcome !== undefined) this.#pack = { ...pack, base: { ...pack.base, ...outcome } }
+  }
+
+  #hold(): void {
+    this.#snapshots.push({ snapshot: this.#required().snapshot(), oracle: this.oracle.fork() })
+  }
+
+  /** Open snapshots see what they saw, whatever has been packed. */
+  #checkSnapshots(): void {
+    for (const { snapshot, oracle } of this.#snapshots) {
+      for (const oid of oracle.oids()) {
+        const expected = oracle.find(oid, snapshot.tid)
+        const found = snapshot.load(oid)
+        demand(found?.tid === expected?.tid, () => `Held at ${snapshot.tid}, object ${oid} is of ${found?.tid}.`)
+        const same = found === undefined || Buffer.compare(found.data, expected?.data ?? Buffer.alloc(0)) === 0
+        demand(same, () => `Held at ${snapshot.tid}, object ${oid} has wrong bytes.`)
+      }
+    }
+    if (this.#random.chance(0.5)) this.#snapshots.shift()?.snapshot.release()
   }
 
   #required(): MainThreadStorage {
@@ -137,7 +220,7 @@ export class Workload {
   }
 
   #writtenOids(): Oid[] {
-    const known = this.oracle.oids()
+    const known = this.oracle.living()
     const oids = Array.from({ length: this.#random.below(4) }, () =>
       this.#random.chance(0.5) ? this.#random.pick(known) : this.#required().view.state.add('nextOid', 1),
     )
@@ -149,21 +232,27 @@ export class Workload {
     const random = this.#random
     const { tid } = this.#required()
     const base = random.chance(0.8) ? tid : random.between(Math.max(0, tid - 3), tid)
-    const known = this.oracle.oids()
+    const known = this.oracle.living()
     const reads = known.length > 0 && random.chance(0.3) ? [random.pick(known)] : []
-    const writes = oids.map((oid) => ({ oid, data: this.#data() }))
+    const writes = oids.map((oid) => ({ oid, data: this.#data(oid, [...known, ...oids]) }))
     return { base, reads, writes, note: random.chance(0.2) ? 'a note' : '' }
   }
 
-  #data(): Uint8Array {
-    const size = this.#random.pick([0, 20, 100, 100, 300, 600, 1500, 9000])
-    return encodeRecord('Item', [], this.#random.bytes(size))
+  /** The root refers to many objects, so that most of them can be reached, and nobody to some. */
+  #data(oid: Oid, targets: readonly Oid[]): Uint8Array {
+    const random = this.#random
+    const size = random.pick([0, 20, 100, 100, 300, 600, 1500, 9000])
+    const count = targets.length === 0 ? 0 : oid === 0 ? random.below(6) : random.below(3)
+    const references = Array.from({ length: count }, () => new Reference(random.pick(targets), 'Item'))
+    return encodeRecord('Item', references, random.bytes(size))
   }
 
   #commit(batch: CommitRequest[]): void {
     const storage = this.#required()
     const expected = this.oracle.submit(batch)
     const outcomes = storage.commit(batch)
+    // Nobody is left who could have answered.
+    if (this.disk.dead) return
     if (outcomes.some(({ error }) => error !== undefined)) throw new Refused(outcomes)
     outcomes.forEach((outcome, i) => {
       demandExpected(outcome, expected[i])
@@ -184,6 +273,7 @@ export class Workload {
 
   #closeAndOpen(): void {
     checkContents(this.#required(), this.oracle, this.#random)
+    this.#checkSnapshots()
     this.#close()
     this.#open()
   }
@@ -193,6 +283,10 @@ export class Workload {
     this.storage = undefined
     this.#open()
   }
+}
+
+function refusal(error: PerdureError): CommitOutcome {
+  return { error: packError(error), cause: packError(error.cause) }
 }
 
 function demandExpected(outcome: CommitOutcome, expected: Expectation | undefined): void {

@@ -14,6 +14,16 @@ export async function failure(code: ErrorCode, action: () => unknown): Promise<P
   throw new Error(`Expected ${code}, but it went through with ${String(result)}`)
 }
 
+/** Whatever `action` throws; undefined if it throws nothing. */
+export function anythingThrownBy(action: () => unknown): unknown {
+  try {
+    action()
+  } catch (error) {
+    return error
+  }
+  return undefined
+}
+
 /** The PerdureError that a synchronous `action` throws. */
 export function thrownBy(action: () => unknown): PerdureError {
   let result: unknown

@@ -1,6 +1,6 @@
 import { type FileSystem, fileError, nodeFileSystem, type OpenFile } from '../../src/journal/journal-file.js'
 
-export type Operation = 'read' | 'write' | 'sync' | 'truncate' | 'rename'
+export type Operation = 'read' | 'write' | 'sync' | 'truncate' | 'rename' | 'link' | 'sync-directory'
 
 /** One thing that was done to a file. */
 export interface Event {
@@ -45,11 +45,17 @@ export class FaultyFileSystem implements FileSystem {
     nodeFileSystem.rename(from, to)
   }
 
+  link(from: string, to: string): void {
+    this.perform('link', to)
+    nodeFileSystem.link(from, to)
+  }
+
   unlink(path: string): void {
     nodeFileSystem.unlink(path)
   }
 
   syncDirectory(path: string): void {
+    this.perform('sync-directory', path)
     if (this.syncs) nodeFileSystem.syncDirectory(path)
   }
 }

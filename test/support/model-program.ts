@@ -7,6 +7,7 @@ const transaction = fc.record({
   snapshot,
   reads: fc.array(object, { maxLength: 3 }),
   writes: fc.array(fc.record({ object, references: fc.array(object, { maxLength: 3 }) }), { maxLength: 4 }),
+  dangling: fc.nat(9).map((dice) => dice === 9),
 })
 
 const command: fc.Arbitrary<ModelCommand> = fc.oneof(

@@ -48,6 +48,7 @@ const PLAIN: FileBinding = {
   fstatSync: fs.fstatSync,
   fsyncSync: fs.fsyncSync,
   ftruncateSync: fs.ftruncateSync,
+  linkSync: fs.linkSync,
   openSync: fs.openSync,
   readSync: fs.readSync,
   renameSync: fs.renameSync,

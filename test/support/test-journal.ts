@@ -1,11 +1,14 @@
 import type { Oid, Tid } from '../../src/core/oid.js'
 import { decodeRecord, encodeRecord } from '../../src/core/record.js'
+import { Reference } from '../../src/core/reference.js'
 import { createJournal } from '../../src/journal/journal.js'
 import { type FileSystem, nodeFileSystem } from '../../src/journal/journal-file.js'
+import type { SwitchOutcome, SwitchRequest } from '../../src/journal/packed-base.js'
 import { JournalView } from '../../src/journal/shared-journal.js'
 import { layOutTransaction } from '../../src/journal/transaction.js'
 import { CoordinatorLoop } from '../../src/workers/coordinator-loop.js'
 import type { CommitOutcome, CoordinatorSettings } from '../../src/workers/messages.js'
+import { makeReferenceBase, type ReferenceBase } from './reference-packer.js'
 
 /** One transaction of a test: texts by oid. */
 export interface TestCommit {
@@ -14,16 +17,22 @@ export interface TestCommit {
   readonly reads?: readonly Oid[]
 }
 
+/** A text such as `root >1 >2` refers to objects 1 and 2. */
 export function textRecord(text: string): Uint8Array {
-  return encodeRecord('Text', [], Buffer.from(text))
+  const targets = Array.from(text.matchAll(/>(\d+)/g), ([, oid]) => new Reference(Number(oid), 'Text'))
+  return encodeRecord('Text', targets, Buffer.from(text))
 }
 
 /** A journal with a coordinator that runs in the test's own thread. */
 export class TestJournal {
   readonly loop: CoordinatorLoop
-  readonly view: JournalView
+  view: JournalView
+  readonly #path: string
+  readonly #fileSystem: FileSystem
 
   constructor(path: string, fileSystem: FileSystem = nodeFileSystem, settings: Partial<CoordinatorSettings> = {}) {
+    this.#path = path
+    this.#fileSystem = fileSystem
     if (!nodeFileSystem.exists(path)) createJournal(nodeFileSystem, path, 'msgpack')
     this.loop = new CoordinatorLoop(fileSystem, {
       path,
@@ -69,6 +78,25 @@ export class TestJournal {
   /** Texts of all objects below `end`. */
   texts(end: Oid, tid = this.tid): (string | undefined)[] {
     return Array.from({ length: end }, (_, oid) => this.text(oid, tid))
+  }
+
+  /** Begins a pack that keeps the history from some transaction on, or none. */
+  beginPack(historyFrom = this.tid, transactions?: number): ReferenceBase {
+    return makeReferenceBase(this.#fileSystem, this.#path, historyFrom, transactions)
+  }
+
+  /** Puts a packed journal in the place of the old one, if that is not refused. */
+  switchTo({ base, removed }: ReferenceBase, options: Partial<SwitchRequest> = {}): SwitchOutcome {
+    const outcome = this.loop.switchTo({ base, removed, keepOld: false, maxTailBytes: 2 ** 30, ...options })
+    if (outcome.switched) {
+      this.view.release()
+      this.view = JournalView.attach(nodeFileSystem, this.loop.shared, 64 * 1024)
+    }
+    return outcome
+  }
+
+  pack(historyFrom?: Tid, transactions?: number): SwitchOutcome {
+    return this.switchTo(this.beginPack(historyFrom, transactions))
   }
 
   /** Closes in good order. */

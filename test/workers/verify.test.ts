@@ -7,12 +7,14 @@ import type { VerifyReport } from '../../src/core/storage.js'
 import { checkpointPath } from '../../src/journal/checkpoint.js'
 import { createJournal, openForWriting } from '../../src/journal/journal.js'
 import { nodeFileSystem } from '../../src/journal/journal-file.js'
+import { PublishedState } from '../../src/journal/published-state.js'
 import { JournalView, type SharedJournal } from '../../src/journal/shared-journal.js'
 import { layOutTransaction } from '../../src/journal/transaction.js'
 import { msgpack } from '../../src/serializers/msgpack.js'
 import { CoordinatorLoop } from '../../src/workers/coordinator-loop.js'
+import type { TaskRunner } from '../../src/workers/each-range.js'
 import * as tasks from '../../src/workers/pool-tasks.js'
-import { type TaskRunner, verifyJournal } from '../../src/workers/verify.js'
+import { verifyJournal } from '../../src/workers/verify.js'
 import { FaultyFileSystem } from '../support/faulty-file-system.js'
 import { TemporaryDirectory } from '../support/temporary-directory.js'
 
@@ -153,10 +155,11 @@ describe('verifyJournal', () => {
     const shared = {
       path,
       header: (await import('../../src/journal/journal.js')).readFileHeader(file),
+      generation: 0,
       index: index.memory,
     }
     const result = tasks.checkTransactions({
-      shared: { ...shared, covered: 128, state: new SharedArrayBuffer(88), changes: new SharedArrayBuffer(2 ** 20) },
+      shared: { ...shared, covered: 128, state: new PublishedState().memory, changes: new SharedArrayBuffer(2 ** 20) },
       from: 128,
       to: file.size(),
       end: file.size(),

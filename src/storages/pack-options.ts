@@ -1,0 +1,26 @@
+import { PerdureError } from '../core/errors.js'
+import type { PackOptions } from '../core/storage.js'
+import { checkRetention } from '../journal/retention.js'
+
+/** Options of `FileStorage.pack` and {@link packFile}. */
+export interface FilePackOptions extends PackOptions {
+  /**
+   * Memory for the tables of the pack, in bytes. Where it is not enough for all references, those that have no room
+   * are read from the file once more, which takes longer. Default 1 GiB, which is only taken as far as it is needed.
+   */
+  readonly memoryBytes?: number
+}
+
+const OPTIONS = ['retain', 'keepOld', 'onProgress', 'signal', 'memoryBytes']
+
+/** @throws PerdureError `PERDURE_ARGUMENT` if an option is misspelled or impossible */
+export function checkPackOptions(of: string, options: FilePackOptions): void {
+  const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name))
+  if (unknown !== undefined) {
+    throw new PerdureError('PERDURE_ARGUMENT', `${of} has no option "${unknown}". It takes ${OPTIONS.join(', ')}.`)
+  }
+  checkRetention(options.retain)
+  const { memoryBytes = 0 } = options
+  if (Number.isSafeInteger(memoryBytes) && memoryBytes >= 0) return
+  throw new PerdureError('PERDURE_ARGUMENT', 'The option "memoryBytes" must be a number of bytes.')
+}

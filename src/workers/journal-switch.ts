@@ -1,0 +1,61 @@
+import type { FileSystem, OpenFile } from '../journal/journal-file.js'
+import { prepackPath, prepackTemporaryPath, type SwitchRequest, type TailProgress } from '../journal/packed-base.js'
+import type { JournalState } from '../journal/recovery.js'
+import { TailCopier, type TailSource } from '../journal/tail-copier.js'
+
+/** A packed journal to which nothing is to be added, on the disk under its own name. */
+export interface CompletePack {
+  /** Up to and including the last transaction that was copied. */
+  readonly copied: JournalState
+  /** With the pack's own transaction. */
+  readonly state: JournalState
+}
+
+/**
+ * Copies what is left of the old journal, which ends at `end`, into the new one, and syncs that. Returns how far it
+ * has come if too much is left to be done while commits wait.
+ */
+export function completePack(
+  fileSystem: FileSystem,
+  source: TailSource,
+  end: number,
+  { base, maxTailBytes }: SwitchRequest,
+): CompletePack | TailProgress {
+  if (end - base.sourceEnd > maxTailBytes) return { state: base.state, sourceEnd: base.sourceEnd }
+  const file = fileSystem.open(base.path, 'write')
+  try {
+    const copier = new TailCopier(source, file, base)
+    if (!copier.copy(end, { carriedBytes: maxTailBytes })) return copier.progress
+    return { copied: copier.progress.state, state: finish(copier, file) }
+  } finally {
+    file.close()
+  }
+}
+
+function finish(copier: TailCopier, file: OpenFile): JournalState {
+  copier.finish()
+  const { state } = copier.progress
+  // What lies behind it are the remains of a copy that was given up.
+  if (file.size() > state.end) file.truncate(state.end)
+  file.sync()
+  return state
+}
+
+/**
+ * Puts the new journal in the place of the old one. At every moment one of them is there.
+ *
+ * @throws PerdureError; the old one is still in its place then
+ */
+export function replaceJournal(fileSystem: FileSystem, path: string, { base, keepOld }: SwitchRequest): void {
+  if (keepOld) keep(fileSystem, path)
+  fileSystem.rename(base.path, path)
+}
+
+function keep(fileSystem: FileSystem, path: string): void {
+  const temporary = prepackTemporaryPath(path)
+  fileSystem.unlink(temporary)
+  fileSystem.link(path, temporary)
+  fileSystem.rename(temporary, prepackPath(path))
+  // It is still there if it was only another name of the file that was kept already.
+  fileSystem.unlink(temporary)
+}
