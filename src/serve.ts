@@ -160,7 +160,7 @@ async function openStorage(location: string | Storage | undefined, options: Serv
     throw new PerdureError('PERDURE_UNSUPPORTED', `${location} is served already. Give a file's path.`)
   }
   const { serializer } = options
-  // Before anything is created: an unknown name must not end up in a file.
+  // Before anything is created: an unknown name must not end up in a file. States of Durus clients are not decoded.
   if (serializer !== undefined && serializer !== PICKLE) checkKnown(serializer)
   return openPath(location, { ...options }, 'serve', SERVE_OPTIONS)
 }
