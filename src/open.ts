@@ -14,7 +14,7 @@ import {
 import type { Persistent } from './core/persistent.js'
 import type { SharedStorage, Storage } from './core/storage.js'
 import { checkOptions } from './options.js'
-import { findSerializer } from './serializers/registry.js'
+import { checkKnown, loadSerializer } from './serializers/registry.js'
 import { FileStorage, isFileHandle } from './storages/file.js'
 import { FILE_OPTIONS, type FileStorageOptions } from './storages/file-options.js'
 
@@ -71,7 +71,7 @@ export async function open<Entries extends object = Record<string, unknown>>(
     return await Database.start<Root<Entries>>({
       storage,
       schedule,
-      serializer: findSerializer(storage.serializer),
+      serializer: await loadSerializer(storage.serializer),
       classes,
       createRoot: () => new PersistentMap() as Persistent,
       connectionOptions: pick(options, CONNECTION_OPTIONS),
@@ -86,7 +86,7 @@ export async function open<Entries extends object = Record<string, unknown>>(
 async function openStorage(location: Location, options: OpenOptions): Promise<Storage> {
   const { serializer } = options
   // Before anything is created: an unknown name must not end up in a file.
-  if (serializer !== undefined) findSerializer(serializer)
+  if (serializer !== undefined) checkKnown(serializer)
   if (location === undefined || typeof location === 'string') {
     return FileStorage.open(checkPath(location), pick(options, FILE_OPTIONS))
   }

@@ -5,7 +5,7 @@ export { cbor } from './cbor.js'
 export { devalue } from './devalue.js'
 export { msgpack } from './msgpack.js'
 export {
-  findSerializer,
+  loadSerializer,
   type RegisterSerializerOptions,
   registerSerializer,
   serializerModules,

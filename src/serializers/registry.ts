@@ -1,12 +1,16 @@
 import { PerdureError } from '../core/errors.js'
 import type { Serializer } from '../core/serializer.js'
-import { cbor } from './cbor.js'
-import { devalue } from './devalue.js'
-import { msgpack } from './msgpack.js'
 
 const NAME = /^[a-z0-9._-]{1,31}$/
 
-const serializers = new Map<string, Serializer>([msgpack, cbor, devalue].map((each) => [each.name, each]))
+/** Those of the package, imported when they are first needed: a program mostly needs one of the three. */
+const builtIn = new Map<string, () => Promise<Serializer>>([
+  ['msgpack', async () => (await import('./msgpack.js')).msgpack],
+  ['cbor', async () => (await import('./cbor.js')).cbor],
+  ['devalue', async () => (await import('./devalue.js')).devalue],
+])
+
+const registered = new Map<string, Serializer>()
 const modules = new Set<string>()
 
 export interface RegisterSerializerOptions {
@@ -30,12 +34,12 @@ export interface RegisterSerializerOptions {
 export function registerSerializer(serializer: Serializer, options: RegisterSerializerOptions = {}): void {
   checkSerializer(serializer)
   const { name } = serializer
-  const known = serializers.get(name)
-  if (known !== undefined && known !== serializer) {
+  const known = registered.get(name)
+  if (builtIn.has(name) || (known !== undefined && known !== serializer)) {
     throw new PerdureError('PERDURE_SERIALIZER', `There is another serializer named "${name}". Choose another name.`)
   }
   const module = options.module === undefined ? undefined : moduleUrl(options.module)
-  serializers.set(name, serializer)
+  registered.set(name, serializer)
   if (module !== undefined) modules.add(module)
 }
 
@@ -44,9 +48,14 @@ export function registerSerializer(serializer: Serializer, options: RegisterSeri
  *
  * @throws PerdureError `PERDURE_SERIALIZER` if there is none
  */
-export function findSerializer(name: string): Serializer {
-  const serializer = serializers.get(name)
-  if (serializer !== undefined) return serializer
+export async function loadSerializer(name: string): Promise<Serializer> {
+  checkKnown(name)
+  return registered.get(name) ?? (builtIn.get(name) as () => Promise<Serializer>)()
+}
+
+/** @throws PerdureError `PERDURE_SERIALIZER` if there is no serializer of this name */
+export function checkKnown(name: string): void {
+  if (registered.has(name) || builtIn.has(name)) return
   throw new PerdureError(
     'PERDURE_SERIALIZER',
     `There is no serializer named "${name}". There are ${serializerNames().join(', ')}. ` +
@@ -56,7 +65,7 @@ export function findSerializer(name: string): Serializer {
 
 /** Names of all serializers, those of the package first. */
 export function serializerNames(): string[] {
-  return [...serializers.keys()]
+  return [...builtIn.keys(), ...registered.keys()]
 }
 
 /** URLs of the modules that worker threads import, to know the same serializers as this thread. */

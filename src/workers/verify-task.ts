@@ -8,7 +8,7 @@ import type { StoredRecord, VerifyProblem } from '../core/storage.js'
 import { isUnreadable } from '../journal/failing-file.js'
 import { nodeFileSystem } from '../journal/journal-file.js'
 import { JournalView, type SharedJournal } from '../journal/shared-journal.js'
-import { findSerializer, serializerNames } from '../serializers/registry.js'
+import { loadSerializer, serializerNames } from '../serializers/registry.js'
 import { Findings, type VerifyFindings } from './verify-findings.js'
 
 const BLOCK_CACHE_BYTES = 1024 * 1024
@@ -38,7 +38,7 @@ function classNumber(name: string): number {
 
 /** First pass: every object can be read and decoded. Notes the class of each. */
 export async function surveyObjects(task: VerifyTask): Promise<VerifyFindings> {
-  const serializer = await loadSerializer(task)
+  const serializer = await importSerializer(task)
   const findings = new Findings()
   const numbers = new Uint32Array(task.classes)
   eachObject(task, findings, (record, decoded) => {
@@ -50,7 +50,7 @@ export async function surveyObjects(task: VerifyTask): Promise<VerifyFindings> {
 }
 
 /** A broken module is no matter as long as another one registers the serializer. */
-async function loadSerializer({ serializer, modules }: VerifyTask): Promise<Serializer> {
+async function importSerializer({ serializer, modules }: VerifyTask): Promise<Serializer> {
   let failure: PerdureError | undefined
   for (const module of modules) {
     try {
@@ -64,7 +64,7 @@ async function loadSerializer({ serializer, modules }: VerifyTask): Promise<Seri
     }
   }
   if (failure !== undefined && !serializerNames().includes(serializer)) throw failure
-  return findSerializer(serializer)
+  return loadSerializer(serializer)
 }
 
 function decodeState(serializer: Serializer, record: StoredRecord, decoded: DecodedRecord, findings: Findings): void {

@@ -33,9 +33,13 @@ describe('The linter', () => {
     const wrong: string[] = []
     for (const from of FOLDERS) {
       for (const to of FOLDERS) {
-        const name = `src/${from}/import-${to}.ts`
-        write(name, `import { x } from '${from === to ? '.' : `../${to}`}/x.js'\nexport const y = x\n`)
-        if (from !== to && !ALLOWED[from]?.includes(to)) wrong.push(name)
+        for (const place of ['', 'nested/']) {
+          const name = `src/${from}/${place}import-${to}.ts`
+          const up = place === '' ? '' : '../'
+          const path = from === to ? `${up || './'}x.js` : `${up}../${to}/x.js`
+          write(name, `import { x } from '${path}'\nexport const y = x\n`)
+          if (from !== to && !ALLOWED[from]?.includes(to)) wrong.push(name)
+        }
       }
       for (const outside of ['test', 'examples', 'bench']) {
         const name = `src/${from}/import-${outside}.ts`

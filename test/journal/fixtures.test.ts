@@ -12,7 +12,7 @@ import { checksumSeed } from '../../src/journal/format.js'
 import { readFileHeader } from '../../src/journal/journal.js'
 import { nodeFileSystem } from '../../src/journal/journal-file.js'
 import { JournalScanner } from '../../src/journal/scanner.js'
-import { findSerializer } from '../../src/serializers/registry.js'
+import { loadSerializer } from '../../src/serializers/registry.js'
 import { FileStorage } from '../../src/storages/file.js'
 import { assertSameValue } from '../../src/testing/same-value.js'
 import { Account, Counter, type Entries, Everything, everyValue, NOTES, TREE_SIZE } from '../fixtures/contents.js'
@@ -200,7 +200,7 @@ describe('the fixtures of format version 1', () => {
       expect(className).to.equal('Everything')
       expect(references).to.deep.equal([new Reference(1, 'Account'), new Reference(2, 'Account')])
       const at = (position: number) => references[position] as Reference
-      const decoded = findSerializer(serializer).decode(state, { count: references.length, at })
+      const decoded = (await loadSerializer(serializer)).decode(state, { count: references.length, at })
       const [ada, bob] = references
       assertSameValue(decoded, { ...everyValue(), reference: ada, references: [bob, new Map([[ada, bob]])] })
       snapshot.release()

@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { PerdureError } from '../../src/core/errors.js'
 import {
   cbor,
-  findSerializer,
+  loadSerializer,
   msgpack,
   registerSerializer,
   type Serializer,
@@ -12,6 +12,7 @@ import {
   serializerNames,
 } from '../../src/serializers/index.js'
 import { serializerSuite } from '../../src/testing/serializer-suite.js'
+import { failure } from '../support/errors.js'
 import { caught } from './caught.js'
 
 /** What others may write: V8's own format. It trusts its bytes, and has no word for references to objects. */
@@ -26,38 +27,37 @@ function v8Serializer(name: string): Serializer {
 const NO_REFERENCES = { count: 0, at: () => expect.fail('there are no references') }
 
 describe('the registry of serializers', () => {
-  it('has the three of the package, the default first', () => {
+  it('has the three of the package, the default first', async () => {
     expect(serializerNames().slice(0, 3)).to.deep.equal(['msgpack', 'cbor', 'devalue'])
-    expect(findSerializer('msgpack')).to.equal(msgpack)
-    expect(findSerializer('cbor')).to.equal(cbor)
+    expect(await loadSerializer('msgpack')).to.equal(msgpack)
+    expect(await loadSerializer('cbor')).to.equal(cbor)
   })
 
-  it('says which serializers there are, and how to register one, when asked for another', () => {
-    const error = caught(() => findSerializer('yaml'))
-    expect(error.code).to.equal('PERDURE_SERIALIZER')
+  it('says which serializers there are, and how to register one, when asked for another', async () => {
+    const error = await failure('PERDURE_SERIALIZER', () => loadSerializer('yaml'))
     expect(error.message).to.match(/"yaml".*msgpack, cbor, devalue.*registerSerializer\(\)/)
   })
 
-  it('takes one of somebody else, for worker threads too', () => {
+  it('takes one of somebody else, for worker threads too', async () => {
     const mine = v8Serializer('registry-test.v8')
     // Other tests start threads that import it, so it must exist.
     const module = new URL('../../src/serializers/index.js', import.meta.url)
     registerSerializer(mine, { module })
-    expect(findSerializer('registry-test.v8')).to.equal(mine)
+    expect(await loadSerializer('registry-test.v8')).to.equal(mine)
     expect(serializerModules()).to.include(module.href)
 
     const state = { name: 'ada', at: new Date(5), map: new Map([[1, 2n]]) }
     const bytes = mine.encode(state, { position: () => 0 })
-    expect(findSerializer('registry-test.v8').decode(bytes, NO_REFERENCES)).to.deep.equal(state)
+    expect((await loadSerializer('registry-test.v8')).decode(bytes, NO_REFERENCES)).to.deep.equal(state)
   })
 
-  it('takes the same one twice, and no other under its name', () => {
+  it('takes the same one twice, and no other under its name', async () => {
     const mine = v8Serializer('registry-test.twice')
     registerSerializer(mine)
     registerSerializer(mine, { module: new URL('../../src/serializers/registry.js', import.meta.url) })
     expect(caught(() => registerSerializer(v8Serializer('registry-test.twice'))).code).to.equal('PERDURE_SERIALIZER')
     expect(caught(() => registerSerializer(v8Serializer('msgpack'))).code).to.equal('PERDURE_SERIALIZER')
-    expect(findSerializer('msgpack')).to.equal(msgpack)
+    expect(await loadSerializer('msgpack')).to.equal(msgpack)
   })
 
   it('refuses bad names, modules and serializers', () => {
