@@ -110,14 +110,14 @@ export class JournalView {
     )
   }
 
-  /** Of the journal's file; see {@link SharedJournal.descriptor}. It is good as long as the view is retained. */
-  get descriptor(): number | undefined {
-    return this.#file.descriptor
-  }
-
   /** Finds transactions among those that have been published by now. */
   finder(): TransactionFinder {
     return new TransactionFinder(this.#file, this.header, this.state.get('end'))
+  }
+
+  /** Of the journal's file; see {@link SharedJournal.descriptor}. It is good as long as the view is retained. */
+  get descriptor(): number | undefined {
+    return this.#file.descriptor
   }
 
   retain(): this {

@@ -67,7 +67,7 @@ class HistoryModel {
     for (let step = 0; step < STEPS; step++) {
       const dice = this.#random.below(10)
       if (dice < 5) await this.#commit()
-      else if (dice < 8) await this.#undo(this.#anyTid())
+      else if (dice < 8) await this.#undo(dice < 6 ? this.#states.length - 1 : this.#anyTid())
       else if (dice < 9 || !this.#context.can('persistent')) await this.#compare(this.#anyTid())
       else await this.#context.reopen()
     }
