@@ -153,7 +153,7 @@ export class CoordinatorLoop {
   switchTo(request: SwitchRequest): SwitchOutcome {
     if (this.#poison !== undefined) throw this.#poison
     const { path } = this.#settings
-    const old = { path, source: this.#journal, end: this.#state.end, syncedEnd: () => this.#syncedEnd() }
+    const old = { path, source: this.#journal, end: this.#state.end, sync: () => this.#syncedEnd() }
     const pack = takePlace(this.#fileSystem, old, request)
     if (!('copied' in pack)) return { switched: false, ...pack }
     try {

@@ -18,7 +18,7 @@ export interface OldJournal {
   /** Where it ends. */
   readonly end: number
   /** Sees to it that all of it is on the disk. */
-  readonly syncedEnd: () => void
+  readonly sync: () => void
 }
 
 /**
@@ -37,7 +37,7 @@ export function takePlace(
     const pack = complete(fileSystem, old, request)
     if (!('copied' in pack)) return pack
     if (keepOld) {
-      old.syncedEnd()
+      old.sync()
       keep(fileSystem, old.path)
     }
     fileSystem.rename(base.path, old.path)
