@@ -11,12 +11,15 @@ export interface VictimOptions {
   /** Of all threads together; each has a connection of its own. */
   readonly writers: number
   readonly createdAt: Tid
+  /** Pack for ever, too. Default false. */
+  readonly packing?: boolean
 }
 
 /** One line of a victim's output, in JSON. */
 export type VictimMessage =
   | { readonly kind: 'ready' }
   | ({ readonly kind: 'opened' } & Balance)
+  | { readonly kind: 'packed' }
   | { readonly kind: 'committed'; readonly writer: number; readonly number: number; readonly tid: Tid }
 
 /** Hands a message to the kernel before it returns: a process that is killed afterwards has still said it. */

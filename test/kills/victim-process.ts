@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
+import type { Database } from '../../src/core/database.js'
 import { open } from '../../src/open.js'
-import { ledgerClasses, type Page, readBalance } from './ledger.js'
+import { type Ledger, ledgerClasses, type Page, readBalance } from './ledger.js'
 import { tell, type VictimOptions } from './victim-messages.js'
 import type { ThreadTask } from './victim-thread.js'
 import { runWriters } from './writers.js'
@@ -19,11 +20,11 @@ process.stdin.once('end', () => process.exit(0))
 tell({ kind: 'ready' })
 
 async function commitForEver(): Promise<void> {
-  const { path, durability, writers, createdAt } = options
+  const { path, durability, writers, createdAt, packing = false } = options
   // Checkpoints as often as can be, so that kills hit them too.
   const settings = { classes: ledgerClasses, durability, checkpointBytes: 65_536, createIfMissing: false }
   const database = await open<Record<string, Page>>(path, settings)
-  tell({ kind: 'opened', ...(await readBalance(database, writers, createdAt)) })
+  tell({ kind: 'opened', ...(await readBalance(database, writers, createdAt, packing ? Number.POSITIVE_INFINITY : 0)) })
   const numbers = Array.from({ length: writers }, (_, writer) => writer)
   for (const [i, thread] of threads.entries()) {
     const { handle, transferList } = database.share()
@@ -31,5 +32,13 @@ async function commitForEver(): Promise<void> {
     thread.postMessage(task, [...transferList])
   }
   const own = numbers.filter((n) => n % (threads.length + 1) === 0)
-  await runWriters(database, own)
+  await Promise.all([runWriters(database, own), packing && packForEver(database)])
+}
+
+async function packForEver(database: Database<Ledger>): Promise<never> {
+  for (let pack = 0; ; pack++) {
+    const retain = pack % 2 === 0 ? undefined : { transactions: 5 }
+    await database.pack({ keepOld: pack % 3 === 0, ...(retain !== undefined && { retain }) })
+    tell({ kind: 'packed' })
+  }
 }
