@@ -33,3 +33,5 @@ export type {
   RepairOptions,
   RepairReport,
 } from './storages/repair-report.js'
+export { type TruncateOptions, truncateAfter } from './storages/truncate.js'
+export type { TruncateResult } from './storages/truncate-work.js'

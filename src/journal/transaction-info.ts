@@ -8,6 +8,7 @@ import {
   readTrailer,
   recordLength,
   recordOid,
+  recordTid,
   remarkLength,
   TRAILER_BYTES,
   TRANSACTION_HEADER_BYTES,
@@ -56,9 +57,10 @@ export function* readTransactionInfo(
     if (view.byteLength < RECORD_HEADER_BYTES || at + RECORD_HEADER_BYTES + recordLength(view, 0) > end) {
       throw new CorruptionError(path, at, `transaction ${header.tid} has fewer records than it says.`)
     }
-    oids.push(recordOid(view, 0))
+    // A pack may have added versions of others that this transaction refers to. They are not of its writing.
+    if (recordTid(view, 0) === header.tid) oids.push(recordOid(view, 0))
     at += RECORD_HEADER_BYTES + recordLength(view, 0)
-    if (oids.length % STEP_RECORDS === 0) yield
+    if (i % STEP_RECORDS === 0) yield
   }
   return { tid: header.tid, time: new Date(header.time), ...remarks, bytes: header.length, oids }
 }

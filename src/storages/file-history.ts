@@ -1,10 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { PerdureError } from '../core/errors.js'
-import { MAX_ID, type Oid, type Tid } from '../core/oid.js'
+import type { Oid, Tid } from '../core/oid.js'
 import type { PointInTime, Snapshot, TransactionInfo, TransactionRange } from '../core/storage.js'
 import type { JournalView } from '../journal/shared-journal.js'
 import type { FoundTransaction, Steps, TransactionFinder } from '../journal/transaction-finder.js'
 import { FileSnapshot, type HandleState, Pause } from './file-snapshot.js'
+import { isId, PointFinder } from './point-finder.js'
 
 /** Which transactions are wanted, as a stretch of the journal: from a beginning to an end. */
 interface Stretch {
@@ -21,6 +22,7 @@ export class FileHistory {
   readonly #handle: HandleState
   readonly #newest: Tid
   readonly #finder: TransactionFinder
+  readonly #points: PointFinder
   readonly #pause = new Pause(1)
 
   /** @param newest transaction that counts as there */
@@ -30,19 +32,13 @@ export class FileHistory {
     this.#handle = handle
     this.#newest = newest
     this.#finder = view.finder()
+    this.#points = new PointFinder(path, view.header, newest, this.#finder, (steps) => this.#run(steps))
   }
 
   async snapshotAt(at: PointInTime): Promise<Snapshot> {
     this.#view.retain()
     try {
-      const tid = await this.#resolve(at)
-      if (tid > this.#newest) {
-        throw new PerdureError(
-          'PERDURE_ARGUMENT',
-          `There is no transaction ${tid} yet in ${this.#path}: the newest is ${this.#newest}.`,
-        )
-      }
-      return new FileSnapshot(this.#view, tid, this.#handle)
+      return new FileSnapshot(this.#view, await this.#points.existing(at), this.#handle)
     } finally {
       this.#view.release()
     }
@@ -52,8 +48,8 @@ export class FileHistory {
     if (oid !== undefined && !isId(oid)) throw new PerdureError('PERDURE_ARGUMENT', `${oid} is not an oid.`)
     this.#view.retain()
     try {
-      const first = from === undefined ? 0 : await this.#resolve(from)
-      const last = to === undefined ? this.#newest : await this.#resolve(to, 0)
+      const first = from === undefined ? 0 : await this.#points.atOrAfter(from)
+      const last = to === undefined ? this.#newest : await this.#points.atOrAfter(to, 0)
       const stretch = await this.#stretch(first, Math.min(last, this.#newest))
       const walk = oid !== undefined ? this.#ofObject(oid, stretch, newestFirst) : this.#all(stretch, newestFirst)
       for (let step = walk.next(); !step.done; step = walk.next()) {
@@ -63,39 +59,6 @@ export class FileHistory {
     } finally {
       this.#view.release()
     }
-  }
-
-  /**
-   * The transaction as of which things were as they were at that moment.
-   *
-   * @param tooOld what to give for a moment that is further back than history goes; not given: that is an error
-   */
-  async #resolve(at: PointInTime, tooOld?: Tid): Promise<Tid> {
-    const { historyFrom } = this.#view.header
-    const tid = at instanceof Date ? await this.#tidAt(at) : at
-    if (!isId(tid)) throw new PerdureError('PERDURE_ARGUMENT', `${String(at)} is neither a tid nor a Date.`)
-    if (tid >= historyFrom) return tid
-    if (tooOld !== undefined) return tooOld
-    const historyTime = await this.#historyTime()
-    throw new PerdureError(
-      'PERDURE_HISTORY',
-      `${this.#path} cannot be read as of ${at instanceof Date ? at.toISOString() : `transaction ${at}`}: its history begins with transaction ${historyFrom} (${new Date(historyTime).toISOString()}).`,
-      { details: { path: this.#path, historyFrom, historyTime } },
-    )
-  }
-
-  /** 0, when there was nothing, for a time before the first transaction. */
-  async #tidAt(time: Date): Promise<Tid> {
-    const ms = time.getTime()
-    if (Number.isNaN(ms)) throw new PerdureError('PERDURE_ARGUMENT', 'This is not a valid Date.')
-    const found = await this.#run(this.#finder.notAfter(ms))
-    return Math.min(found?.header.tid ?? 0, this.#newest)
-  }
-
-  async #historyTime(): Promise<number> {
-    const { historyFrom, created } = this.#view.header
-    const found = await this.#run(this.#finder.withTid(historyFrom))
-    return found?.header.time ?? created
   }
 
   /** Transactions up to `historyFrom` hold what was there by then, and nobody made them. */
@@ -124,15 +87,17 @@ export class FileHistory {
     for (const offset of this.#view.reader.versions(oid, this.#view.index.get(oid))) {
       if (offset < stretch.from) break
       if (offset >= stretch.to) yield
-      else if (newestFirst) yield yield* this.#writerOf(offset, stretch)
+      else if (newestFirst) yield yield* this.#writerOf(oid, offset, stretch)
       else offsets.push(offset)
       yield
     }
-    for (const offset of offsets.reverse()) yield yield* this.#writerOf(offset, stretch)
+    for (const offset of offsets.reverse()) yield yield* this.#writerOf(oid, offset, stretch)
   }
 
-  *#writerOf(offset: number, { from }: Stretch): Steps<TransactionInfo> {
-    return yield* this.#finder.info(yield* this.#finder.around(offset, from))
+  /** Undefined if a pack has put the version there. */
+  *#writerOf(oid: Oid, offset: number, { from }: Stretch): Steps<TransactionInfo | undefined> {
+    const info = yield* this.#finder.info(yield* this.#finder.around(offset, from))
+    return info.oids.includes(oid) ? info : undefined
   }
 
   async #run<T>(steps: Steps<T>): Promise<T> {
@@ -148,8 +113,4 @@ export class FileHistory {
     if (this.#pause.isDue()) await nextTurn()
     if (this.#handle.closed) throw new PerdureError('PERDURE_CLOSED', `${this.#path} has been closed.`)
   }
-}
-
-function isId(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MAX_ID
 }

@@ -19,15 +19,9 @@ import type {
   VerifyReport,
 } from '../core/storage.js'
 import { ChangeLog } from './change-log.js'
+import { checkRequest } from './memory-request.js'
 import { MemorySnapshot } from './memory-snapshot.js'
 import { VersionStore } from './version-store.js'
-
-/** What a transaction says of itself is at most this long, in bytes of UTF-8. */
-const MAX_NOTE = 65_535
-const MAX_USER = 255
-
-/** Bytes of a token. */
-const TOKEN = 16
 
 /** A Map of Node refuses to grow beyond 2^24 entries, removed ones included until it is rehashed. */
 const MAX_OBJECTS = 2 ** 23
@@ -318,32 +312,4 @@ export class MemoryStorage implements Storage {
 
 function noHistory(): PerdureError {
   return new PerdureError('PERDURE_UNSUPPORTED', 'A MemoryStorage keeps no history. Use a FileStorage.')
-}
-
-/** Refuses what a caller may not ask of any storage. */
-function checkRequest({ base, reads, writes, note = '', user = '', token }: CommitRequest): void {
-  if (!isId(base)) throw new PerdureError('PERDURE_ARGUMENT', `${base} is not a transaction identifier.`)
-  const oids = new Set<Oid>()
-  for (const { oid } of writes) {
-    if (oids.has(oid))
-      throw new PerdureError('PERDURE_ARGUMENT', `Object ${oid} is written twice.`, { details: { oid } })
-    oids.add(oid)
-  }
-  for (const oid of [...reads, ...oids]) {
-    if (!isId(oid))
-      throw new PerdureError('PERDURE_ARGUMENT', `${oid} is not an object identifier.`, { details: { oid } })
-  }
-  if (Buffer.byteLength(note) > MAX_NOTE) {
-    throw new PerdureError('PERDURE_LIMIT', `The note is longer than ${MAX_NOTE} bytes of UTF-8.`)
-  }
-  if (Buffer.byteLength(user) > MAX_USER) {
-    throw new PerdureError('PERDURE_LIMIT', `The user is longer than ${MAX_USER} bytes of UTF-8.`)
-  }
-  if (token !== undefined && token.length !== TOKEN) {
-    throw new PerdureError('PERDURE_ARGUMENT', `A transaction's token has ${TOKEN} bytes, not ${token.length}.`)
-  }
-}
-
-function isId(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 0
 }

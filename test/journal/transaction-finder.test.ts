@@ -2,7 +2,14 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { CorruptionError } from '../../src/core/errors.js'
-import { checksumSeed, encodeFileHeader, FILE_HEADER_BYTES, type FileHeader } from '../../src/journal/format.js'
+import {
+  checksumSeed,
+  encodeFileHeader,
+  FILE_HEADER_BYTES,
+  type FileHeader,
+  stampRecord,
+  stampTransaction,
+} from '../../src/journal/format.js'
 import { nodeFileSystem, type OpenFile } from '../../src/journal/journal-file.js'
 import { layOutTransaction, TransactionImage } from '../../src/journal/transaction.js'
 import { type FoundTransaction, type Steps, TransactionFinder } from '../../src/journal/transaction-finder.js'
@@ -178,6 +185,20 @@ describe('TransactionFinder', () => {
       expect(placeOf(finish(finder.around(large.end - 100, FILE_HEADER_BYTES)))).to.deep.equal(large)
       expect(counts.most).to.be.at.most(65_536 + 64)
     })
+  })
+
+  it('does not count versions that a pack has put into a transaction among what that wrote', () => {
+    const writes = [1, 2, 3].map((oid) => ({ oid, data: Buffer.alloc(oid * 10) }))
+    const image = new TransactionImage(layOutTransaction(writes))
+    const position = FILE_HEADER_BYTES
+    const stamp = { position, tid: 7, time: 1, durable: position, nextOid: 4, seed: checksumSeed(HEADER.uuid) }
+    image.stamp(stamp, () => 0)
+    image.forEachRecord((oid, offset) => {
+      if (oid === 2) stampRecord(image.bytes, image.view, offset, 5, 0)
+    })
+    stampTransaction(image.bytes, image.view, stamp)
+    writeFileSync(path, Buffer.concat([encodeFileHeader(HEADER), image.bytes]))
+    open((finder) => expect(finish(finder.info(finder.at(position))).oids).to.deep.equal([1, 3]))
   })
 
   it('reports damage that it meets, with its place, and does not see what lies elsewhere', () => {

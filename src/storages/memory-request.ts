@@ -1,0 +1,42 @@
+import { PerdureError } from '../core/errors.js'
+import type { Oid } from '../core/oid.js'
+import type { CommitRequest } from '../core/storage.js'
+
+/** What a transaction says of itself is at most this long, in bytes of UTF-8. */
+const MAX_NOTE = 65_535
+const MAX_USER = 255
+
+/** Bytes of a token. */
+const TOKEN = 16
+
+/**
+ * Refuses what a caller may not ask of any storage.
+ *
+ * @throws PerdureError `PERDURE_ARGUMENT`, `PERDURE_LIMIT`
+ */
+export function checkRequest({ base, reads, writes, note = '', user = '', token }: CommitRequest): void {
+  if (!isId(base)) throw new PerdureError('PERDURE_ARGUMENT', `${base} is not a transaction identifier.`)
+  const oids = new Set<Oid>()
+  for (const { oid } of writes) {
+    if (oids.has(oid))
+      throw new PerdureError('PERDURE_ARGUMENT', `Object ${oid} is written twice.`, { details: { oid } })
+    oids.add(oid)
+  }
+  for (const oid of [...reads, ...oids]) {
+    if (!isId(oid))
+      throw new PerdureError('PERDURE_ARGUMENT', `${oid} is not an object identifier.`, { details: { oid } })
+  }
+  if (Buffer.byteLength(note) > MAX_NOTE) {
+    throw new PerdureError('PERDURE_LIMIT', `The note is longer than ${MAX_NOTE} bytes of UTF-8.`)
+  }
+  if (Buffer.byteLength(user) > MAX_USER) {
+    throw new PerdureError('PERDURE_LIMIT', `The user is longer than ${MAX_USER} bytes of UTF-8.`)
+  }
+  if (token !== undefined && token.length !== TOKEN) {
+    throw new PerdureError('PERDURE_ARGUMENT', `A transaction's token has ${TOKEN} bytes, not ${token.length}.`)
+  }
+}
+
+function isId(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0
+}
