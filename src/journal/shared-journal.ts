@@ -51,9 +51,13 @@ export function findShared(fileSystem: FileSystem, { path, header, descriptor }:
  */
 export function openShared(fileSystem: FileSystem, shared: SharedJournal): OpenFile {
   const file = findShared(fileSystem, shared)
-  if (file !== undefined) return file
-  throw new PerdureError('PERDURE_BUSY', `${shared.path} has been replaced by a pack meanwhile. Try again.`, {
-    details: { path: shared.path },
+  if (file === undefined) throw replacedMeanwhile(shared.path)
+  return file
+}
+
+export function replacedMeanwhile(path: string): PerdureError {
+  return new PerdureError('PERDURE_BUSY', `A pack has just put a new file in the place of ${path}. Try again.`, {
+    details: { path },
   })
 }
 
@@ -110,14 +114,14 @@ export class JournalView {
     )
   }
 
-  /** Of the journal's file; see {@link SharedJournal.descriptor}. It is good as long as the view is retained. */
-  get descriptor(): number | undefined {
-    return this.#file.descriptor
-  }
-
   /** Finds transactions among those that have been published by now. */
   finder(): TransactionFinder {
     return new TransactionFinder(this.#file, this.header, this.state.get('end'))
+  }
+
+  /** Of the journal's file; see {@link SharedJournal.descriptor}. It is good as long as the view is retained. */
+  get descriptor(): number | undefined {
+    return this.#file.descriptor
   }
 
   retain(): this {
