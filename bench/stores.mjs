@@ -17,10 +17,12 @@ const LARGEST_BATCH = 100_000
  * Makes the database that a suite reads.
  *
  * @param ids whether its accounts will be read by id
+ * @param garbage whether half of the accounts are to be garbage, and the others stored in random order
  */
-export async function prepareDatabase(peer, path, { objects, ids }) {
+export async function prepareDatabase(peer, path, { objects, ids, garbage }) {
   const store = await openPeer(peer, path)
-  await store.create(objects, Math.min(objects, LARGEST_BATCH))
+  if (garbage) await store.createWithGarbage(objects)
+  else await store.create(objects, Math.min(objects, LARGEST_BATCH))
   if (ids) await store.keepIds()
   await store.close()
 }

@@ -5,7 +5,14 @@ import { compile, PACKAGE, programsOf, runProgram } from '../support/documented-
 import { Markdown } from '../support/markdown.js'
 import { TemporaryDirectory } from '../support/temporary-directory.js'
 
-for (const document of ['README.md', 'docs/guide.md', 'docs/collections.md', 'docs/history.md', 'docs/errors.md']) {
+for (const document of [
+  'README.md',
+  'docs/guide.md',
+  'docs/collections.md',
+  'docs/history.md',
+  'docs/pack.md',
+  'docs/errors.md',
+]) {
   describe(`The programs in ${document}`, () => {
     const programs = programsOf(new Markdown(readFileSync(join(PACKAGE, document), 'utf8')).blocks)
     let directory: TemporaryDirectory

@@ -264,6 +264,7 @@ describe('FileStorage.pack', () => {
     it('with options that do not exist', async () => {
       await failure('PERDURE_ARGUMENT', () => storage.pack({ keepold: true } as object))
       await failure('PERDURE_ARGUMENT', () => storage.pack({ memoryBytes: -1 }))
+      await failure('PERDURE_ARGUMENT', () => storage.pack({ threads: 0 }))
     })
 
     it('when an object that would have to be kept is damaged, but not for damaged garbage', async () => {
