@@ -1,4 +1,4 @@
-import { prepareDatabase } from './stores.mjs'
+import { finishPeers, prepareDatabase } from './stores.mjs'
 import { SUITES } from './suites.mjs'
 
 // One task of run.mjs, in a process of its own: nothing that was measured before can disturb it.
@@ -7,4 +7,5 @@ const result =
   task.action === 'prepare'
     ? await prepareDatabase(task.peer, task.path, task.database)
     : await SUITES[task.suite].measure(task)
+await finishPeers()
 process.send(result ?? null, () => process.disconnect())

@@ -1,10 +1,11 @@
 import { parseArgs } from 'node:util'
 
-export const PEERS = ['perdure', 'raw-file', 'lmdb', 'better-sqlite3', 'classic-level']
+export const PEERS = ['perdure', 'perdure-server', 'raw-file', 'lmdb', 'better-sqlite3', 'classic-level']
 
 export const usage = (suites) => `Usage: npm run bench -- [options]
 
-  --suite NAMES      only these, separated by commas: ${suites.join(', ')}
+  --suite NAMES      only these, separated by commas: ${suites.join(', ')};
+                     a name stands for all that begin with it and a hyphen, too: server
   --only PEERS       only these, separated by commas: ${PEERS.join(', ')}
   --objects N        accounts in the database (100000)
   --rounds N         measurements of each figure, of which the median counts (3)
@@ -27,7 +28,7 @@ export function parseOptions(args, suites) {
     help: values.help === true,
     json: values.json === true,
     quick,
-    suites: namesIn('suite', values.suite, suites) ?? suites,
+    suites: suitesIn(values.suite, suites) ?? suites,
     peers: namesIn('only', values.only, PEERS),
     objects: positiveInteger('objects', values.objects) ?? (quick ? 10_000 : 100_000),
     rounds: positiveInteger('rounds', values.rounds) ?? (quick ? 1 : 3),
@@ -63,6 +64,13 @@ function namesIn(option, text, known) {
       throw new UsageError(`--${option} takes ${known.join(', ')}; it does not know ${JSON.stringify(name)}.`)
   }
   return names
+}
+
+/** The suites that a text names, and those of the groups that it names. */
+function suitesIn(text, suites) {
+  const groups = new Set(suites.filter((name) => name.includes('-')).map((name) => name.split('-')[0]))
+  const named = namesIn('suite', text, [...suites, ...groups])
+  return named && suites.filter((name) => named.includes(name) || named.includes(name.split('-')[0]))
 }
 
 function positiveInteger(option, text) {

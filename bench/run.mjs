@@ -2,14 +2,14 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describeMachine } from './machine.mjs'
-import { parseOptions, UsageError, usage } from './options.mjs'
+import { PEERS, parseOptions, UsageError, usage } from './options.mjs'
 import { installPeers } from './peers-installed.mjs'
 import { formatSuite, formatTargets } from './report.mjs'
 import { judge } from './targets.mjs'
 
 const RESULTS = fileURLToPath(new URL('./results/', import.meta.url))
 /** What can be measured without the stores of bench/package.json. */
-const OWN = ['perdure', 'raw-file']
+const OWN = ['perdure', 'perdure-server', 'raw-file']
 
 const BUILT = fileURLToPath(new URL('../dist/bench/accounts.js', import.meta.url))
 
@@ -29,7 +29,7 @@ async function main(args) {
     console.log(usage(Object.keys(SUITES)))
     return 0
   }
-  if (needsOthers(options) && !installPeers()) {
+  if (needsOthers(SUITES, options) && !installPeers()) {
     console.error('The other stores could not be installed (see above). Perdure alone: --only perdure,raw-file')
     return 1
   }
@@ -78,8 +78,9 @@ async function report(suites, options) {
   return 0
 }
 
-function needsOthers({ peers }) {
-  return peers === undefined || peers.some((peer) => !OWN.includes(peer))
+function needsOthers(suites, { suites: names, peers }) {
+  const others = PEERS.filter((peer) => !OWN.includes(peer) && (peers === undefined || peers.includes(peer)))
+  return names.some((name) => suites[name].peers.some((peer) => others.includes(peer)))
 }
 
 /** One line that is written over; only where somebody looks at it. */

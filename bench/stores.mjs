@@ -1,7 +1,15 @@
 /** Opens a database of one of the peers. Each is imported only where it is measured. */
 export async function openPeer(peer, path, options) {
-  const { openStore } = await import(`./peers/${peer}.mjs`)
+  const { openStore, finish } = await import(`./peers/${peer}.mjs`)
+  if (finish !== undefined) finishers.add(finish)
   return openStore(path, options)
+}
+
+/** What peers have to do when all is measured. */
+const finishers = new Set()
+
+export async function finishPeers() {
+  for (const finish of finishers) await finish()
 }
 
 /** What a peer syncs, in words. */
@@ -18,10 +26,13 @@ const LARGEST_BATCH = 100_000
  *
  * @param ids whether its accounts will be read by id
  * @param garbage whether half of the accounts are to be garbage, and the others stored in random order
+ * @param tree whether they are to be in a tree, and not in a list
  */
-export async function prepareDatabase(peer, path, { objects, ids, garbage }) {
-  const store = await openPeer(peer, path)
+export async function prepareDatabase(peer, path, { objects, ids, garbage, tree }) {
+  const { PREPARED_BY = peer } = await import(`./peers/${peer}.mjs`)
+  const store = await openPeer(PREPARED_BY, path)
   if (garbage) await store.createWithGarbage(objects)
+  else if (tree) await store.plant(objects)
   else await store.create(objects, Math.min(objects, LARGEST_BATCH))
   if (ids) await store.keepIds()
   await store.close()

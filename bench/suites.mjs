@@ -5,6 +5,15 @@ import { memory } from './suites/memory.mjs'
 import { opening } from './suites/open.mjs'
 import { pack, packCopy, packLatency, packStall, packTraverse } from './suites/pack.mjs'
 import { get, traverse } from './suites/read.mjs'
+import {
+  serverClients,
+  serverCommit,
+  serverCrawl,
+  serverIdle,
+  serverLatency,
+  serverMemory,
+  serverTraverse,
+} from './suites/server.mjs'
 
 /**
  * By name. Each has a `title`, a `unit`, the `peers` it measures, and
@@ -29,4 +38,11 @@ export const SUITES = {
   'pack-latency': packLatency,
   'pack-stall': packStall,
   'pack-traverse': packTraverse,
+  'server-traverse': serverTraverse,
+  'server-crawl': serverCrawl,
+  'server-commit': serverCommit,
+  'server-clients': serverClients,
+  'server-latency': serverLatency,
+  'server-idle': serverIdle,
+  'server-memory': serverMemory,
 }

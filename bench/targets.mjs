@@ -11,6 +11,13 @@ const TARGETS = [
   { of: 'unsynced/perdure', to: 'unsynced/better-sqlite3', least: 0.5 },
   { of: 'open/perdure 1,000,000', to: 'open/perdure 10,000', most: 2 },
   { of: 'open/perdure 1,000,000', most: 60 },
+  { of: 'server-traverse/perdure-server', least: 60_000 },
+  { of: 'server-traverse/perdure-server', to: 'server-traverse/perdure', least: 0.3 },
+  { of: 'server-crawl/perdure-server', least: 120_000 },
+  { of: 'server-commit/perdure-server', to: 'server-commit/perdure', least: 0.67 },
+  { of: 'server-clients/perdure-server 8', to: 'server-clients/perdure-server 1', least: 3 },
+  { of: 'server-latency/perdure-server', most: 5 },
+  { of: 'server-idle/perdure-server 2,000', to: 'server-idle/perdure-server 0', least: 0.9 },
 ]
 
 /**

@@ -8,6 +8,16 @@ export { Placeholder, registerClass } from './core/class-registry.js'
 export { Connection, type ConnectionStatistics } from './core/connection.js'
 export type { CommitOptions, ConnectionOptions, Isolation } from './core/connection-options.js'
 export { Database, type TransactOptions } from './core/database.js'
+export { type ClassCensus, census } from './core/diagnostics/census.js'
+export { largest } from './core/diagnostics/largest.js'
+export type { ObjectSummary } from './core/diagnostics/object-summary.js'
+export { referrers } from './core/diagnostics/referrers.js'
+export type { DiagnosticOptions, DiagnosticProgress } from './core/diagnostics/scan-storage.js'
+export {
+  type UnreachableObject,
+  UnreachableObjects,
+  type UnreachableTotals,
+} from './core/diagnostics/unreachable.js'
 export {
   type Conflict,
   ConflictError,
@@ -23,6 +33,7 @@ export { type AutomaticPackOptions, PackSchedule } from './core/pack-schedule.js
 export { isPersistent, noteChange, oidOf, Persistent } from './core/persistent.js'
 export type * from './core/storage.js'
 export { type Location, type OpenOptions, open, type Root } from './open.js'
+export type { Registration } from './registration.js'
 export { packFile } from './storages/pack-file.js'
 export type { FilePackOptions } from './storages/pack-options.js'
 export { repairFile } from './storages/repair.js'

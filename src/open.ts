@@ -12,11 +12,17 @@ import {
   PackSchedule,
 } from './core/pack-schedule.js'
 import type { Persistent } from './core/persistent.js'
+import { PICKLE } from './core/pickle.js'
+import type { Serializer } from './core/serializer.js'
 import type { SharedStorage, Storage } from './core/storage.js'
+import { openPath, pick } from './open-path.js'
 import { checkOptions } from './options.js'
 import { checkKnown, loadSerializer } from './serializers/registry.js'
+import { isAddressUrl } from './server/address.js'
+import { CLIENT_OPTIONS, type ClientStorageOptions } from './storages/client/client-options.js'
+import { ClientStorage } from './storages/client.js'
 import { FileStorage, isFileHandle } from './storages/file.js'
-import { FILE_OPTIONS, type FileStorageOptions } from './storages/file-options.js'
+import type { FileStorageOptions } from './storages/file-options.js'
 
 /** The object a database starts from: a PersistentMap whose keys and values are typed by `Entries`. */
 export type Root<Entries extends object = Record<string, unknown>> = Omit<
@@ -27,17 +33,22 @@ export type Root<Entries extends object = Record<string, unknown>> = Omit<
   set<Key extends keyof Entries & string>(key: Key, value: Entries[Key]): Root<Entries>
 }
 
-/** Options of {@link open}: how to store, when to pack, and defaults for the connections. */
-export interface OpenOptions extends FileStorageOptions, ConnectionOptions, AutomaticPackOptions {
+/** Options of {@link open}: of the storage, whichever it is, when to pack it, and defaults for the connections. */
+export interface OpenOptions extends FileStorageOptions, ClientStorageOptions, ConnectionOptions, AutomaticPackOptions {
   /** Classes whose instances the database holds. Collections are known anyway. */
   readonly classes?: readonly PersistentClass[]
+  /** Kind of a new database, `file` unless given; that of an existing one is recognised. See `registerStorage`. */
+  readonly storage?: string | undefined
+  /** False leaves an empty database as it is; then there is no `connection.root`. Default: true. */
+  readonly createRoot?: boolean | undefined
 }
 
-/** Where {@link open} finds a database: a path, nothing (a temporary file), an open Storage, or a handle from another thread. */
+/** Where {@link open} finds a database: a path, the URL of a server, nothing (a temporary file), an open Storage, or a handle from another thread. */
 export type Location = string | undefined | Storage | SharedStorage['handle']
 
 const CONNECTION_OPTIONS = ['cacheSize', 'isolation', 'readonly'] as const
-const OPTIONS = ['classes', ...FILE_OPTIONS, ...CONNECTION_OPTIONS, ...PACK_SCHEDULE_OPTIONS]
+const OTHER_OPTIONS = ['classes', 'createRoot', ...CONNECTION_OPTIONS, ...PACK_SCHEDULE_OPTIONS]
+const SERVER_OPTIONS = ['serializer', ...CLIENT_OPTIONS, 'classes', 'createRoot', ...CONNECTION_OPTIONS]
 
 for (const type of collectionClasses) registerClass(type)
 
@@ -50,17 +61,18 @@ for (const type of collectionClasses) registerClass(type)
  * ```
  *
  * @param location a file's path; or nothing, for a temporary database that is removed when it is closed; or an open
- *   Storage, which the database then owns; or a handle made by `db.share()` in another thread
+ *   Storage, which the database then owns; or a handle made by `db.share()` in another thread; or a server's URL:
+ *   `perdure://host:2972`, `perdure+tls://host:2972`, `perdure+unix:///path`, `perdure+unix:@name`
  * @throws PerdureError `PERDURE_ARGUMENT` for an unknown option, `PERDURE_CLASS`, `PERDURE_SERIALIZER` if the database
  *   was created with another serializer or with one that is not registered, `PERDURE_LOCKED` if another process has
  *   it open for writing, `PERDURE_NOT_A_DATABASE`, `PERDURE_FORMAT_VERSION`, `PERDURE_CORRUPTION`, `PERDURE_PERMISSION`,
- *   `PERDURE_NOT_FOUND`, `PERDURE_NO_SPACE`, `PERDURE_IO`
+ *   `PERDURE_NOT_FOUND`, `PERDURE_NO_SPACE`, `PERDURE_IO`; of a server `PERDURE_TIMEOUT`, `PERDURE_AUTHENTICATION`,
+ *   `PERDURE_PROTOCOL`
  */
 export async function open<Entries extends object = Record<string, unknown>>(
   location?: Location,
   options: OpenOptions = {},
 ): Promise<Database<Root<Entries>>> {
-  checkOptions('open', options, OPTIONS)
   checkPackSchedule(options)
   const classes = new ClassRegistry(globalClasses)
   for (const type of options.classes ?? []) classes.register(type)
@@ -71,9 +83,9 @@ export async function open<Entries extends object = Record<string, unknown>>(
     return await Database.start<Root<Entries>>({
       storage,
       schedule,
-      serializer: await loadSerializer(storage.serializer),
+      serializer: await serializerOf(storage),
       classes,
-      createRoot: () => new PersistentMap() as Persistent,
+      createRoot: options.createRoot === false ? undefined : () => new PersistentMap() as Persistent,
       connectionOptions: pick(options, CONNECTION_OPTIONS),
     })
   } catch (error) {
@@ -87,11 +99,15 @@ async function openStorage(location: Location, options: OpenOptions): Promise<St
   const { serializer } = options
   // Before anything is created: an unknown name must not end up in a file.
   if (serializer !== undefined) checkKnown(serializer)
-  if (location === undefined || typeof location === 'string') {
-    return FileStorage.open(checkPath(location), pick(options, FILE_OPTIONS))
+  if (location === undefined || (typeof location === 'string' && !isServer(location))) {
+    return openPath(checkPath(location), { ...options }, 'open', OTHER_OPTIONS)
   }
-  const storage = isFileHandle(location) ? FileStorage.attach(location) : checkStorage(location)
+  if (isServer(location)) checkOptions('open, of a server,', options, SERVER_OPTIONS)
+  else checkOptions('open, of an open storage,', options, ['serializer', ...OTHER_OPTIONS])
+  const storage = await attach(location, options)
   if (serializer !== undefined && storage.serializer !== serializer) {
+    // Storages that were given belong to the caller until the database is open.
+    if (typeof location === 'string') await storage.close()
     throw new PerdureError(
       'PERDURE_SERIALIZER',
       `${storage.location} was created with the serializer ${storage.serializer}, not ${serializer}. Leave the option out, or convert the database.`,
@@ -101,13 +117,31 @@ async function openStorage(location: Location, options: OpenOptions): Promise<St
   return storage
 }
 
+async function attach(location: Exclude<Location, undefined>, options: OpenOptions): Promise<Storage> {
+  if (typeof location === 'string') return ClientStorage.connect(location, pick(options, CLIENT_OPTIONS))
+  return isFileHandle(location) ? FileStorage.attach(location) : checkStorage(location)
+}
+
+function isServer(location: Location): location is string {
+  return typeof location === 'string' && isAddressUrl(location)
+}
+
+async function serializerOf({ serializer, location }: Storage): Promise<Serializer> {
+  if (serializer !== PICKLE) return loadSerializer(serializer)
+  throw new PerdureError(
+    'PERDURE_SERIALIZER',
+    `${location} holds Python pickles. Serve it to Durus clients with perdure/server, or import it into a new database.`,
+    { details: { path: location, stored: serializer } },
+  )
+}
+
 function checkPath(location: string | undefined): string | undefined {
   if (location === undefined) return undefined
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(location)?.[1]
   if (scheme === undefined) return location
   throw new PerdureError(
     'PERDURE_UNSUPPORTED',
-    `Cannot open ${location}: there is no storage for ${scheme} addresses. Give a file's path.`,
+    `Cannot open ${location}: there is no storage for ${scheme} addresses. Give a file's path, or a server's address, as in perdure://host:2972.`,
     { details: { path: location } },
   )
 }
@@ -115,11 +149,4 @@ function checkPath(location: string | undefined): string | undefined {
 function checkStorage(location: object): Storage {
   if (typeof (location as Partial<Storage>).snapshot === 'function') return location as Storage
   throw new PerdureError('PERDURE_ARGUMENT', 'open takes a path, an open storage, or a handle made by share().')
-}
-
-function pick<T extends object, K extends keyof T>(from: T, names: readonly K[]): Pick<T, K> {
-  return Object.fromEntries(names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]])) as Pick<
-    T,
-    K
-  >
 }

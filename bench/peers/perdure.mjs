@@ -1,5 +1,5 @@
 import { Account, AccountIds } from '../../dist/bench/accounts.js'
-import { oidOf, open, PersistentList } from '../../dist/src/index.js'
+import { BTree, oidOf, open, PersistentList } from '../../dist/src/index.js'
 import { accountFields, shuffledIds } from '../records.mjs'
 
 /** Accounts a transaction, where garbage is made. */
@@ -15,7 +15,7 @@ export async function openStore(path, { durability = 'fsync' } = {}) {
   return new PerdureStore(await open(path, { classes: [Account, AccountIds], durability }))
 }
 
-class PerdureStore {
+export class PerdureStore {
   #db
 
   constructor(db) {
@@ -75,6 +75,15 @@ class PerdureStore {
     return this.#db.pack()
   }
 
+  /** Stores a BTree of `count` accounts, which do not refer to each other. */
+  async plant(count) {
+    await this.#db.transact((root) => {
+      const tree = new BTree()
+      for (let i = 0; i < count; i++) tree.set(i, Object.assign(new Account(), accountFields(i)))
+      root.set('tree', tree)
+    })
+  }
+
   /** Keeps the oids of all accounts, for what reads by id. Apart from `create`, since the others choose their ids. */
   async keepIds() {
     await this.#db.transact((root) => {
@@ -90,6 +99,15 @@ class PerdureStore {
     let total = 0
     for (let account = connection.root.get('first'); account !== undefined; account = account.next)
       total += account.balance
+    await connection.close()
+    return total
+  }
+
+  /** Crawls over everything on a new connection, and adds up the balances of the accounts. */
+  async sumByCrawl() {
+    const connection = await this.#db.connect()
+    let total = 0
+    for await (const object of connection.crawl()) if (object instanceof Account) total += object.balance
     await connection.close()
     return total
   }

@@ -10,11 +10,11 @@ import { crawlObjects, prefetchObjects } from './crawl.js'
 import { ConflictError, PerdureError } from './errors.js'
 import { type Header, headerOf } from './header.js'
 import { type ObjectVersion, type PastConnection, PastVersions } from './object-history.js'
-import { resolvePath } from './object-path.js'
 import { writeObjects } from './object-writer.js'
 import { type Oid, ROOT_OID, type Tid } from './oid.js'
 import type { Persistent } from './persistent.js'
 import type { CommitRequest, Snapshot } from './storage.js'
+import { resolvePath, valueAt } from './value-path.js'
 import { connectionClosed, Workspace, type WorkspaceContext } from './workspace.js'
 
 /** Figures of one connection, since it was made. */
@@ -90,6 +90,16 @@ export class Connection<Root extends object = Persistent> {
   /** The object with this oid, or undefined if there is none at this connection's snapshot. */
   get(oid: Oid): Persistent | undefined {
     return this.#objects.find(oid) as Persistent | undefined
+  }
+
+  /**
+   * The value at a path of keys, indexes and names of fields from the root, such as `/accounts/ada/tags/0`. `%2F` stands
+   * for a slash within a key.
+   *
+   * @throws PerdureError `PERDURE_NOT_FOUND` that says how far the path leads
+   */
+  find(path: string): unknown {
+    return valueAt(this.root, path)
   }
 
   /** How many objects the cache holds strongly. Can be changed at any time. */

@@ -53,8 +53,9 @@ export async function prefetchObjects(source: CrawlSource, start: readonly Oid[]
   const frontier = new Frontier(start)
   let loaded = 0
   for (let level = 0; level <= depth; level++) {
-    for (const oids of batches(frontier.take())) {
-      const records = await source.loadAhead(oids, transaction)
+    const batches = new Batches(source, frontier.take(), transaction)
+    for (let batch = batches.take(); batch !== undefined; batch = batches.take()) {
+      const records = await batch
       if (records === undefined) return loaded
       for (const record of records) {
         if (record === undefined) continue
@@ -79,9 +80,9 @@ export async function* crawlObjects(
   const { transaction } = source
   const frontier = new Frontier(start)
   while (frontier.oids.length > 0) {
-    for (const oids of batches(frontier.take())) {
-      const records = await source.loadAhead(oids, transaction)
-      for (const record of records ?? []) {
+    const batches = new Batches(source, frontier.take(), transaction)
+    for (let batch = batches.take(); batch !== undefined; batch = batches.take()) {
+      for (const record of (await batch) ?? []) {
         if (record === undefined) continue
         frontier.add(record)
         if (wanted(recordClassName(record.data))) yield source.fill(record).object
@@ -93,8 +94,41 @@ export async function* crawlObjects(
   }
 }
 
-function* batches(oids: readonly Oid[]): Iterable<Oid[]> {
-  for (let i = 0; i < oids.length; i += BATCH) yield oids.slice(i, i + BATCH)
+type Batch = (StoredRecord | undefined)[] | undefined
+
+/** The records of objects in batches: while one is being used, the next one is on its way. */
+class Batches {
+  readonly #source: CrawlSource
+  readonly #oids: readonly Oid[]
+  readonly #transaction: number
+  #asked = 0
+  #next: Promise<Batch> | undefined
+
+  constructor(source: CrawlSource, oids: readonly Oid[], transaction: number) {
+    this.#source = source
+    this.#oids = oids
+    this.#transaction = transaction
+    this.#ask()
+  }
+
+  /** The next batch, or undefined if there is none. */
+  take(): Promise<Batch> | undefined {
+    const next = this.#next
+    this.#ask()
+    return next
+  }
+
+  #ask(): void {
+    if (this.#asked >= this.#oids.length) {
+      this.#next = undefined
+      return
+    }
+    const oids = this.#oids.slice(this.#asked, this.#asked + BATCH)
+    this.#asked += oids.length
+    this.#next = this.#source.loadAhead(oids, this.#transaction)
+    // Nobody hears of a failure if the batch is not wanted any more.
+    this.#next.catch(() => undefined)
+  }
 }
 
 function crawlEnded(): PerdureError {

@@ -2,8 +2,14 @@ import type { PersistentClass } from './class-info.js'
 import type { ClassRegistry } from './class-registry.js'
 import { Connection, type ConnectionContext } from './connection.js'
 import type { CommitOptions, ConnectionOptions } from './connection-options.js'
+import { type ClassCensus, census } from './diagnostics/census.js'
+import { largest } from './diagnostics/largest.js'
+import type { ObjectSummary } from './diagnostics/object-summary.js'
+import { referrers } from './diagnostics/referrers.js'
+import type { DiagnosticOptions } from './diagnostics/scan-storage.js'
+import { UnreachableObjects } from './diagnostics/unreachable.js'
 import { ConflictError, PerdureError } from './errors.js'
-import { ROOT_OID, type Tid } from './oid.js'
+import { type Oid, ROOT_OID, type Tid } from './oid.js'
 import { OidAllocator } from './oid-allocator.js'
 import type { PackSchedule } from './pack-schedule.js'
 import type { Persistent } from './persistent.js'
@@ -28,8 +34,8 @@ export interface DatabaseParts {
   readonly storage: Storage
   readonly serializer: Serializer
   readonly classes: ClassRegistry
-  /** Makes the root object of a new database. */
-  createRoot(): Persistent
+  /** Makes the root object of a new database. Undefined: it is left without one. */
+  readonly createRoot: (() => Persistent) | undefined
   /** For connections whose own options do not say otherwise. */
   readonly connectionOptions: ConnectionOptions
   /** Packs the storage until the database is closed. */
@@ -38,7 +44,7 @@ export interface DatabaseParts {
 
 /** Options of {@link Database.transact}. */
 export interface TransactOptions extends ConnectionOptions, CommitOptions {
-  /** How often to run the function again after a conflict; 10 unless given. */
+  /** How often to run the function again after a conflict, or when the connection to the server was lost; 10 unless given. */
   readonly retries?: number
 }
 
@@ -154,8 +160,9 @@ export class Database<Root extends object = Persistent> {
   }
 
   /**
-   * Runs `work` in a transaction on a connection of its own, and commits. If the commit conflicts with another
-   * one, everything is dropped and `work` runs again, after a short random wait that grows with each time.
+   * Runs `work` in a transaction on a connection of its own, and commits. If the commit conflicts with another one, or
+   * if the connection to the server is lost and nothing was stored, everything is dropped and `work` runs again, after a
+   * short random wait that grows with each time.
    *
    * Objects must not be used after `work` has returned: the connection is then given to others.
    *
@@ -176,7 +183,7 @@ export class Database<Root extends object = Persistent> {
           await connection.commit(remarks)
           return result
         } catch (error) {
-          if (!(error instanceof ConflictError) || !(attempt < retries)) throw error
+          if (!mayHelpToRepeat(error) || !(attempt < retries)) throw error
           connection.abort()
           await backOff(attempt)
         }
@@ -221,6 +228,30 @@ export class Database<Root extends object = Persistent> {
     return this.#parts.storage.verify(options)
   }
 
+  /** How many objects there are of each class, and what they take; that which takes most comes first. See {@link census}. */
+  async census(options?: DiagnosticOptions): Promise<ClassCensus[]> {
+    this.#checkOpen()
+    return census(this.#parts.storage, options)
+  }
+
+  /** The `count` objects with the largest records, the largest first. See {@link largest}. */
+  async largest(count: number, options?: DiagnosticOptions): Promise<ObjectSummary[]> {
+    this.#checkOpen()
+    return largest(this.#parts.storage, count, options)
+  }
+
+  /** The objects that refer to an object, given as they are found. See {@link referrers}. */
+  referrers(oid: Oid, options?: DiagnosticOptions): AsyncGenerator<ObjectSummary, void> {
+    this.#checkOpen()
+    return referrers(this.#parts.storage, oid, options)
+  }
+
+  /** What a pack would remove. See {@link UnreachableObjects}. */
+  unreachable(options?: DiagnosticOptions): UnreachableObjects {
+    this.#checkOpen()
+    return new UnreachableObjects(this.#parts.storage, options)
+  }
+
   /**
    * A handle with which another thread opens the same database:
    *
@@ -257,15 +288,15 @@ export class Database<Root extends object = Persistent> {
   }
 
   async #createRoot(): Promise<void> {
-    const { storage } = this.#parts
-    if (storage.readonly) return
+    const { storage, createRoot } = this.#parts
+    if (storage.readonly || createRoot === undefined) return
     const snapshot = storage.snapshot()
     const exists = snapshot.load(ROOT_OID) !== undefined
     snapshot.release()
     if (exists) return
     await using connection = this.#connect({})
     try {
-      await connection.createRoot(this.#parts.createRoot())
+      await connection.createRoot(createRoot())
     } catch (error) {
       // Somebody else was faster.
       if (!(error instanceof ConflictError)) throw error
@@ -315,6 +346,11 @@ export class Database<Root extends object = Persistent> {
       })
     }
   }
+}
+
+/** After these, surely nothing was stored. */
+function mayHelpToRepeat(error: unknown): boolean {
+  return error instanceof ConflictError || (error instanceof PerdureError && error.code === 'PERDURE_DISCONNECTED')
 }
 
 /** Waits a random time whose upper bound doubles with each attempt, so that rivals do not meet again. */

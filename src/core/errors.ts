@@ -149,26 +149,39 @@ export interface PackedError {
   readonly message: string
   readonly details: ErrorDetails
   readonly stack: string
+  readonly cause?: PackedError
 }
+
+/** How many causes of causes are packed: an error may be its own cause. */
+const MAX_CAUSES = 4
 
 /** Turns any thrown value into plain data, so that its class and code survive a thread or a socket. */
 export function packError(error: unknown): PackedError {
-  if (error instanceof PerdureError) {
-    return {
-      code: error.code,
-      name: error.name,
-      message: error.message,
-      details: error.details,
-      stack: error.stack ?? '',
-    }
-  }
+  return pack(error, MAX_CAUSES)
+}
+
+function pack(error: unknown, causes: number): PackedError {
   const plain = error instanceof Error ? error : new Error(String(error))
-  return { code: '', name: plain.name, message: plain.message, details: {}, stack: plain.stack ?? '' }
+  const { code, details } = plain instanceof PerdureError ? plain : { code: '' as const, details: {} }
+  const packed = { code, name: plain.name, message: plain.message, details, stack: plain.stack ?? '' }
+  return plain.cause === undefined || causes === 0 ? packed : { ...packed, cause: pack(plain.cause, causes - 1) }
 }
 
 /** The inverse of {@link packError}: a ConflictError comes back as one. An error that had no code becomes `PERDURE_THREAD`. */
 export function unpackError(packed: PackedError): PerdureError {
   const error = rebuild(packed)
+  if (packed.stack) error.stack = packed.stack
+  if (packed.cause !== undefined) {
+    Object.defineProperty(error, 'cause', { value: unpackCause(packed.cause), configurable: true, writable: true })
+  }
+  return error
+}
+
+/** A cause needs no code: what was an ordinary error comes back as one. */
+function unpackCause(packed: PackedError): Error {
+  if (packed.code !== '') return unpackError(packed)
+  const error = new Error(packed.message, packed.cause && { cause: unpackCause(packed.cause) })
+  error.name = packed.name
   if (packed.stack) error.stack = packed.stack
   return error
 }

@@ -1,4 +1,3 @@
-import { PerdureError } from './errors.js'
 import type { Header } from './header.js'
 import { headerOf } from './header.js'
 import { Reference } from './reference.js'
@@ -77,19 +76,4 @@ function visitReferences(item: unknown, steps: readonly Step[], visit: Visit, se
     const step = Array.isArray(value) ? Number(key) : typeof key === 'number' ? key : String(key)
     visitReferences(below, [...steps, step], visit, seen)
   }
-}
-
-/**
- * The object at a path of names or keys from `root`, such as `/accounts/ada`.
- *
- * @throws PerdureError `PERDURE_NOT_FOUND` if there is no persistent object
- */
-export function resolvePath(root: object, path: string): object {
-  let object: unknown = root
-  for (const step of path.split('/').filter((part) => part !== '')) {
-    const keyed = object as { get?: (key: string) => unknown; [name: string]: unknown } | null | undefined
-    object = typeof keyed?.get === 'function' ? keyed.get(step) : keyed?.[step]
-  }
-  if (typeof object === 'object' && object !== null && headerOf(object) !== undefined) return object
-  throw new PerdureError('PERDURE_NOT_FOUND', `There is no persistent object at ${path}.`, { details: { path } })
 }

@@ -10,13 +10,16 @@ export class OidAllocator {
   #next: Oid = 0
   #end: Oid = 0
   #range = FIRST_RANGE
+  #epoch: number | undefined
 
   constructor(storage: Storage) {
     this.#storage = storage
   }
 
   next(): Oid {
-    if (this.#next === this.#end) {
+    const { oidEpoch } = this.#storage
+    if (this.#next === this.#end || oidEpoch !== this.#epoch) {
+      this.#epoch = oidEpoch
       this.#next = this.#storage.allocateOids(this.#range)
       this.#end = this.#next + this.#range
       this.#range = Math.min(LARGEST_RANGE, this.#range * 2)

@@ -10,7 +10,8 @@ import type { ReferenceReader } from './serializer.js'
  *
  *   record     := classes references state
  *   classes    := count:varint { length:varint name:utf8 }      the first one is the object's own class
- *   references := count:varint { class:varint oid:varint }      class is a position in the list of classes
+ *   references := count:varint { class:varint oid:varint }      class is a position in the list of classes; an empty
+ *                                                               name there means that the object may be of any class
  *   state      := the bytes that follow, as the serializer made them
  *
  * A varint is an unsigned LEB128 number (https://en.wikipedia.org/wiki/LEB128) of at most 53 bits.
@@ -18,6 +19,9 @@ import type { ReferenceReader } from './serializer.js'
 
 /** Names of classes are at most this long, in bytes of UTF-8. */
 export const MAX_CLASS_NAME = 255
+
+/** In a reference: the object's class is not known. No object's own class has this name. */
+export const ANY_CLASS = ''
 
 /** Writes the part of a record that stands before the state. */
 export function writeRecordHead(out: ByteWriter, className: string, references: readonly Reference[]): void {
@@ -38,6 +42,37 @@ export function encodeRecord(className: string, references: readonly Reference[]
   writeRecordHead(out, className, references)
   out.bytes(state)
   return out.buffer.subarray(0, out.length)
+}
+
+/** Encodes a record whose references do not say what classes they lead to. */
+export function encodeUntypedRecord(className: string, oids: readonly Oid[], state: Uint8Array): Uint8Array {
+  const out = new ByteWriter(64 + className.length + 8 * oids.length + state.length)
+  out.varint(2)
+  out.string(className)
+  out.string(ANY_CLASS)
+  out.varint(oids.length)
+  for (const oid of oids) {
+    out.varint(1)
+    out.varint(oid)
+  }
+  out.bytes(state)
+  return out.buffer.subarray(0, out.length)
+}
+
+/**
+ * The oids a record refers to and its state, a view of `data`, without building anything else.
+ *
+ * @throws PerdureError `PERDURE_DECODE`
+ */
+export function untypedRecord(data: Uint8Array): { readonly oids: readonly Oid[]; readonly state: Uint8Array } {
+  const cursor = new Cursor(data)
+  for (let classes = cursor.count(1); classes > 0; classes--) cursor.skip(cursor.varint())
+  const oids: Oid[] = []
+  for (let count = cursor.count(2); count > 0; count--) {
+    cursor.varint()
+    oids.push(cursor.varint())
+  }
+  return { oids, state: data.subarray(cursor.position) }
 }
 
 /** A record taken apart. Its references stand ready for the serializer that decodes the state. */
@@ -119,6 +154,18 @@ export class ReferenceList {
   read(data: Uint8Array, start: number, end: number): void {
     const cursor = new Cursor(data, start, end)
     for (let classes = cursor.count(1); classes > 0; classes--) cursor.skip(cursor.varint())
+    this.#readFrom(cursor)
+  }
+
+  /** As {@link read}; returns the name of the object's class too. */
+  readHead(data: Uint8Array, start: number, end: number): string {
+    const cursor = new Cursor(data, start, end)
+    const className = readFirstClass(cursor)
+    this.#readFrom(cursor)
+    return className
+  }
+
+  #readFrom(cursor: Cursor): void {
     this.count = cursor.count(2)
     if (this.count > this.oids.length) this.oids = new Float64Array(this.count * 2)
     for (let i = 0; i < this.count; i++) {
@@ -143,6 +190,17 @@ function readClasses(cursor: Cursor): string[] {
     classes.push(cursor.name(length))
   }
   return classes
+}
+
+/** Name of the object's own class. Leaves the cursor behind all names. */
+function readFirstClass(cursor: Cursor): string {
+  const count = cursor.count(1)
+  if (count === 0) throw cursor.error('the record names no class')
+  const length = cursor.varint()
+  if (length > MAX_CLASS_NAME) throw cursor.error('a class name is too long')
+  const name = cursor.name(length)
+  for (let others = count - 1; others > 0; others--) cursor.skip(cursor.varint())
+  return name
 }
 
 class Cursor {

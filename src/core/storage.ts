@@ -245,7 +245,7 @@ export interface SharedStorage {
 }
 
 /**
- * Where records live. Implementations: MemoryStorage, FileStorage. Every one passes test/conformance, which is
+ * Where records live. Implementations: MemoryStorage, FileStorage, ClientStorage. Every one passes test/conformance, which is
  * published as `perdure/testing` for those written by others.
  *
  * Consistency. Commits are totally ordered by tid. A commit is validated and becomes visible atomically: every
@@ -260,7 +260,7 @@ export interface SharedStorage {
  * waiting promise rejects.
  */
 export interface Storage {
-  /** What kind of storage this is, in a word: `memory`, `file`. */
+  /** What kind of storage this is, in a word: `memory`, `file`, `client`. */
   readonly kind: string
   /** Where it is, for messages: a path or a URL. */
   readonly location: string
@@ -268,6 +268,11 @@ export interface Storage {
   readonly serializer: string
   readonly capabilities: ReadonlySet<Capability>
   readonly readonly: boolean
+  /**
+   * Changes when oids that were allocated, and not committed, must not be used any more, because a server that has been
+   * started anew may give them to others. Not there if that cannot happen.
+   */
+  readonly oidEpoch?: number
 
   /** A view of the newest committed state. */
   snapshot(): Snapshot

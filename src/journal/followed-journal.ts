@@ -77,7 +77,6 @@ export class FollowedJournal {
         bytesRewritten: 0,
       }
       if (loadIndex) this.#index.loadAll()
-      const { descriptor } = this.#file
       this.shared = {
         path,
         header: this.header,
@@ -86,9 +85,8 @@ export class FollowedJournal {
         index: this.#index.memory,
         state: published.memory,
         changes: changes.memory,
-        ...(descriptor !== undefined && { descriptor }),
       }
-      this.view = new JournalView(this.#file, this.header, this.#index, published, changes, blockCacheBytes)
+      this.view = new JournalView(this.#file, this.#index, this.shared, blockCacheBytes)
     } catch (error) {
       checkpoint?.close()
       this.#watermark?.close()

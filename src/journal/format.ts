@@ -32,7 +32,7 @@ export const TRAILER_BYTES = 16
 export const MIN_TRANSACTION_BYTES = TRANSACTION_HEADER_BYTES + TRAILER_BYTES
 
 /** As in PNG, the first byte is no ASCII, and the line ends show whether the file went through a text conversion. */
-const FILE_MAGIC = Buffer.from('\x89PERD\r\n\x1a', 'latin1')
+export const FILE_MAGIC = Buffer.from('\x89PERD\r\n\x1a', 'latin1')
 
 /** "TXN1" */
 export const TRANSACTION_MAGIC = 0x314e5854

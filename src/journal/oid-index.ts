@@ -74,6 +74,11 @@ export class OidIndex {
     return this.#segmentSize * this.#entries.length
   }
 
+  /** How many pages there are by now. No object has an oid beyond them. */
+  get pages(): number {
+    return this.#entries.reduce((count, entries) => count + entries.length, 0) / PAGE_ENTRIES
+  }
+
   /** Offset of the newest version of `oid`, or 0. */
   get(oid: Oid): number {
     const segment = Math.floor(oid / this.#segmentSize)

@@ -27,11 +27,14 @@ export interface SharedJournal {
   readonly descriptor?: number
 }
 
+/** What is needed of it to read its file alone. */
+export type SharedFile = Pick<SharedJournal, 'path' | 'header' | 'descriptor'>
+
 /**
  * Opens the file of a journal that another thread of this process writes. Undefined if a pack has put another one in
  * its place.
  */
-export function findShared(fileSystem: FileSystem, { path, header, descriptor }: SharedJournal): OpenFile | undefined {
+export function findShared(fileSystem: FileSystem, { path, header, descriptor }: SharedFile): OpenFile | undefined {
   if (descriptor !== undefined) return borrowFile(path, descriptor)
   const file = fileSystem.open(path, 'read')
   try {
@@ -49,7 +52,7 @@ export function findShared(fileSystem: FileSystem, { path, header, descriptor }:
  *
  * @throws PerdureError `PERDURE_BUSY` if a pack has put another journal in its place
  */
-export function openShared(fileSystem: FileSystem, shared: SharedJournal): OpenFile {
+export function openShared(fileSystem: FileSystem, shared: SharedFile): OpenFile {
   const file = findShared(fileSystem, shared)
   if (file === undefined) throw replacedMeanwhile(shared.path)
   return file
@@ -66,28 +69,21 @@ export function replacedMeanwhile(path: string): PerdureError {
  * hold on to it, so that the file stays open as long as one of them may need it.
  */
 export class JournalView {
+  readonly shared: SharedJournal
   readonly state: PublishedState
   readonly changes: ChangeRing
   readonly index: OidIndex
   readonly reader: JournalReader
-  readonly header: FileHeader
   readonly #file: OpenFile
   #users = 1
 
-  constructor(
-    file: OpenFile,
-    header: FileHeader,
-    index: OidIndex,
-    state: PublishedState,
-    changes: ChangeRing,
-    blockCacheBytes?: number,
-  ) {
+  constructor(file: OpenFile, index: OidIndex, shared: SharedJournal, blockCacheBytes?: number) {
+    this.shared = shared
     this.#file = file
-    this.header = header
     this.index = index
-    this.state = state
-    this.changes = changes
-    this.reader = new JournalReader(file, () => state.get('end'), blockCacheBytes)
+    this.state = new PublishedState(shared.state)
+    this.changes = new ChangeRing(shared.changes)
+    this.reader = new JournalReader(file, () => this.state.get('end'), blockCacheBytes)
   }
 
   /**
@@ -104,24 +100,22 @@ export class JournalView {
     const state = new PublishedState(shared.state)
     const onRebuild = () => void state.add('indexRebuilds', 1)
     const pages = new JournalPages(fileSystem, file, shared.header, shared.covered, onRebuild)
-    return new JournalView(
-      file,
-      shared.header,
-      new OidIndex(shared.index, pages),
-      state,
-      new ChangeRing(shared.changes),
-      blockCacheBytes,
-    )
+    return new JournalView(file, new OidIndex(shared.index, pages), shared, blockCacheBytes)
+  }
+
+  get header(): FileHeader {
+    return this.shared.header
+  }
+
+  /** For threads of a pool, as long as they work for somebody who retains the view. */
+  get borrowed(): SharedJournal {
+    const { descriptor } = this.#file
+    return descriptor === undefined ? this.shared : { ...this.shared, descriptor }
   }
 
   /** Finds transactions among those that have been published by now. */
   finder(): TransactionFinder {
     return new TransactionFinder(this.#file, this.header, this.state.get('end'))
-  }
-
-  /** Of the journal's file; see {@link SharedJournal.descriptor}. It is good as long as the view is retained. */
-  get descriptor(): number | undefined {
-    return this.#file.descriptor
   }
 
   retain(): this {

@@ -1,4 +1,5 @@
 import { PerdureError } from '../core/errors.js'
+import { PICKLE } from '../core/pickle.js'
 import type { Serializer } from '../core/serializer.js'
 
 const NAME = /^[a-z0-9._-]{1,31}$/
@@ -35,7 +36,7 @@ export function registerSerializer(serializer: Serializer, options: RegisterSeri
   checkSerializer(serializer)
   const { name } = serializer
   const known = registered.get(name)
-  if (builtIn.has(name) || (known !== undefined && known !== serializer)) {
+  if (name === PICKLE || builtIn.has(name) || (known !== undefined && known !== serializer)) {
     throw new PerdureError('PERDURE_SERIALIZER', `There is another serializer named "${name}". Choose another name.`)
   }
   const module = options.module === undefined ? undefined : moduleUrl(options.module)
@@ -56,6 +57,13 @@ export async function loadSerializer(name: string): Promise<Serializer> {
 /** @throws PerdureError `PERDURE_SERIALIZER` if there is no serializer of this name */
 export function checkKnown(name: string): void {
   if (registered.has(name) || builtIn.has(name)) return
+  if (name === PICKLE) {
+    throw new PerdureError(
+      'PERDURE_SERIALIZER',
+      'States of the serializer "pickle" are Python pickles, which only Durus clients can read. ' +
+        'Serve the database to them with perdure/server, or import it.',
+    )
+  }
   throw new PerdureError(
     'PERDURE_SERIALIZER',
     `There is no serializer named "${name}". There are ${serializerNames().join(', ')}. ` +

@@ -44,8 +44,6 @@ export interface FileBackend {
   readonly temporary: boolean
   /** A pack puts another one in its place; who needs this one for longer retains it. */
   readonly view: JournalView
-  /** For the threads of the pool, as long as the view is retained. */
-  readonly shared: SharedJournal
   /** Sees to it that the view and its state are the newest. */
   refresh(): void
   commit(request: CommitRequest): Promise<CommitResult>
@@ -120,10 +118,6 @@ export class OwnerBackend implements FileBackend {
     return this.#journal.view
   }
 
-  get shared(): SharedJournal {
-    return this.#journal.borrowed
-  }
-
   refresh(): void {
     this.#journal.refresh()
   }
@@ -187,10 +181,6 @@ export class AttachedBackend implements FileBackend {
     return this.#journal.view
   }
 
-  get shared(): SharedJournal {
-    return this.#journal.borrowed
-  }
-
   refresh(): void {
     this.#journal.refresh()
   }
@@ -236,10 +226,6 @@ export class ReadonlyBackend implements FileBackend {
 
   get view(): JournalView {
     return this.#follower.view
-  }
-
-  get shared(): SharedJournal {
-    return this.#follower.shared
   }
 
   refresh(): void {

@@ -70,7 +70,7 @@ export class FilePacker {
     // The pool's threads read the old file, and only as long as somebody has it open.
     const view = owner.view.retain()
     const host = {
-      shared: owner.shared,
+      shared: view.borrowed,
       published: (name: 'end' | 'objects') => view.state.get(name),
       switchTo: owner.switchTo.bind(owner),
     }

@@ -1,9 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { PerdureError } from '../core/errors.js'
 import type { Oid, Tid } from '../core/oid.js'
-import { scanRecords } from '../core/record-batch.js'
 import type { RecordBatch, Snapshot, StoredRecord } from '../core/storage.js'
 import type { JournalView } from '../journal/shared-journal.js'
+import type { TaskRunner } from '../workers/each-range.js'
+import { scanJournal } from '../workers/scan.js'
 
 /** How many records are looked up between two looks at the clock. */
 const RECORDS_PER_CHECK = 64
@@ -15,6 +16,7 @@ const MAX_BLOCKING_MS = 5
 export interface HandleState {
   closed: boolean
   loads: number
+  readonly pool: TaskRunner
 }
 
 /** A view of the journal as of one transaction. */
@@ -32,7 +34,7 @@ export class FileSnapshot implements Snapshot {
   }
 
   load(oid: Oid): StoredRecord | undefined {
-    if (this.#released || this.#handle.closed) throw this.#closedError()
+    this.#assertReadable()
     this.#handle.loads++
     const { index, reader } = this.#view
     const offset = index.get(oid)
@@ -61,7 +63,8 @@ export class FileSnapshot implements Snapshot {
   }
 
   scan(): AsyncIterable<RecordBatch> {
-    return scanRecords(this.records())
+    const { tid } = this
+    return scanJournal(this.#handle.pool, { view: this.#view, tid, assertReadable: () => this.#assertReadable() })
   }
 
   release(): void {
@@ -70,8 +73,9 @@ export class FileSnapshot implements Snapshot {
     this.#view.release()
   }
 
-  #closedError(): PerdureError {
-    return this.#released
+  #assertReadable(): void {
+    if (!this.#released && !this.#handle.closed) return
+    throw this.#released
       ? new PerdureError('PERDURE_CLOSED', `The snapshot at transaction ${this.tid} has been released.`)
       : new PerdureError('PERDURE_CLOSED', 'The storage of this snapshot has been closed.')
   }

@@ -42,12 +42,14 @@ export class FileStorage implements Storage {
   readonly serializer: string
   readonly capabilities: ReadonlySet<Capability>
   readonly readonly: boolean
+  /** Which database it is, in hexadecimal digits. A pack does not change it; copies of the file have it too. */
+  readonly databaseId: string
   /** What was done to open the file. */
   readonly recovery: RecoveryReport
 
   readonly #backend: FileBackend
-  readonly #handle: HandleState = { closed: false, loads: 0 }
   readonly #pool = new WorkerPool()
+  readonly #handle: HandleState = { closed: false, loads: 0, pool: this.#pool }
   readonly #packer: FilePacker
   #closing: Promise<void> | undefined
 
@@ -55,6 +57,7 @@ export class FileStorage implements Storage {
     this.#backend = backend
     this.location = backend.path
     this.serializer = backend.serializer
+    this.databaseId = Buffer.from(backend.view.header.databaseId).toString('hex')
     this.recovery = backend.recovery
     this.readonly = backend instanceof ReadonlyBackend
     this.capabilities = capabilitiesOf(backend)
@@ -172,12 +175,12 @@ export class FileStorage implements Storage {
     this.#assertOpen()
     options.signal?.throwIfAborted()
     const snapshot = this.snapshot()
-    const { view, shared } = this.#backend
+    const { view } = this.#backend
     try {
       return await verifyJournal(
         this.#pool,
         {
-          shared,
+          shared: view.borrowed,
           tid: snapshot.tid,
           nextOid: view.state.get('nextOid'),
           objects: view.state.get('objects'),

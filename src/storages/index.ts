@@ -1,9 +1,19 @@
 export type * from '../core/storage.js'
+export type { ClientStorageOptions, ClientTlsOptions } from './client/client-options.js'
+export { ClientStorage } from './client.js'
 export { FileStorage } from './file.js'
 export type { FileStorageOptions } from './file-options.js'
 export { MemoryStorage, type MemoryStorageOptions } from './memory.js'
 export { packFile } from './pack-file.js'
 export type { FilePackOptions } from './pack-options.js'
+export {
+  detectStorageKind,
+  findStorageKind,
+  registerStorage,
+  type StorageKind,
+  type StorageOpenOptions,
+  storageKinds,
+} from './registry.js'
 export { repairFile } from './repair.js'
 export type {
   DamagedRegion,

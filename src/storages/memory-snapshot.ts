@@ -51,6 +51,8 @@ export class MemorySnapshot implements Snapshot {
       this.#beforeLoading(1)
       yield record
     }
+    // A storage that has been closed has no oids left.
+    this.#assertReadable(0)
   }
 
   scan(): AsyncIterable<RecordBatch> {

@@ -52,11 +52,11 @@ interface PendingCommit {
  * has called `commit`.
  */
 export class MemoryStorage implements Storage {
-  readonly kind = 'memory'
-  readonly location = 'memory'
+  readonly kind: string = 'memory'
+  readonly location: string = 'memory'
   readonly serializer: string
   readonly capabilities: ReadonlySet<Capability> = new Set(['pack'])
-  readonly readonly = false
+  readonly readonly: boolean = false
 
   readonly #store = new VersionStore()
   readonly #log = new ChangeLog(CHANGES_REMEMBERED)

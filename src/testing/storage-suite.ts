@@ -6,6 +6,7 @@ import { declareModelTests } from './model-tests.js'
 import { declarePackTests } from './pack-tests.js'
 import { declarePersistenceTests } from './persistence-tests.js'
 import { declareReferenceTests } from './reference-tests.js'
+import { declareScanTests } from './scan-tests.js'
 import { declareSnapshotTests } from './snapshot-tests.js'
 import { type StorageSuiteOptions, SuiteContext, type TestHarness } from './suite-context.js'
 import { declareVerifyTests } from './verify-tests.js'
@@ -30,6 +31,7 @@ export function storageSuite(options: StorageSuiteOptions): void {
     harness.afterEach(() => context.tearDown())
     declareHandleTests(context, harness)
     declareSnapshotTests(context, harness)
+    declareScanTests(context, harness)
     declareCommitTests(context, harness)
     declareConflictTests(context, harness)
     declareReferenceTests(context, harness)

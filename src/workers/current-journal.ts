@@ -33,12 +33,6 @@ export class CurrentJournal {
     return this.#shared
   }
 
-  /** For threads of a pool, as long as they work for somebody who retains the view. */
-  get borrowed(): SharedJournal {
-    const { descriptor } = this.#view
-    return descriptor === undefined ? this.#shared : { ...this.#shared, descriptor }
-  }
-
   /** Goes over to a newer journal, if there is one. Who retains the old view keeps it. */
   refresh(): void {
     const newer = this.#client.newerJournal(this.#shared.generation)

@@ -1,7 +1,10 @@
+import type { TransferListItem } from 'node:worker_threads'
+import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { packError } from '../core/errors.js'
 import { nodeFileSystem } from '../journal/journal-file.js'
 import { packTasks } from './pack-tasks.js'
 import type { TaskResult } from './pool.js'
+import { locateRecords as locateRecordsNow, readRecords as readRecordsNow } from './scan-task.js'
 import { checkTransactions as checkTransactionsNow } from './verify-journal-task.js'
 import { checkReferences as checkReferencesNow, surveyObjects as surveyObjectsNow } from './verify-task.js'
 
@@ -19,9 +22,25 @@ function task<Input, T>(work: (input: Input) => T | Promise<T>): (input: Input) 
   }
 }
 
+/** A task whose result is handed over instead of copied. */
+function moving<Input, T>(
+  work: (input: Input) => T | Promise<T>,
+  transferList: (value: T) => TransferListItem[],
+): (input: Input) => Promise<TaskResult<T>> {
+  const run = task(work)
+  return async (input) => {
+    const result = await run(input)
+    if ('error' in result) return result
+    const movable = { ...result, [transferableSymbol]: transferList(result.value), [valueSymbol]: result }
+    return move(movable) as typeof movable
+  }
+}
+
 export const surveyObjects = task(surveyObjectsNow)
 export const checkReferences = task(checkReferencesNow)
 export const checkTransactions = task(checkTransactionsNow)
+export const locateRecords = task(locateRecordsNow)
+export const readRecords = moving(readRecordsNow, (batch) => [batch.oids.buffer])
 
 const pack = packTasks(nodeFileSystem)
 

@@ -8,6 +8,7 @@ export type TaskResult<T> = { readonly value: T } | { readonly error: PackedErro
 /** The threads for bulk work. They are started when there is some, and end by themselves when there is none. */
 export class WorkerPool {
   #piscina: Promise<Piscina> | undefined
+  #closed = false
 
   /** How many tasks it makes sense to have under way. */
   readonly size = availableParallelism()
@@ -15,9 +16,10 @@ export class WorkerPool {
   /**
    * Runs one exported function of pool-tasks.ts in some thread.
    *
-   * @throws PerdureError what the task has thrown; `PERDURE_THREAD` if its thread has died
+   * @throws PerdureError what the task has thrown; `PERDURE_THREAD` if its thread has died; `PERDURE_CLOSED`
    */
   async run<Task, T>(name: string, task: Task): Promise<T> {
+    if (this.#closed) throw closedError()
     this.#piscina ??= this.#start()
     const result = await this.#answer<T>(await this.#piscina, name, task)
     if ('error' in result) throw unpackError(result.error)
@@ -42,6 +44,7 @@ export class WorkerPool {
     try {
       return (await piscina.run(task, { name })) as TaskResult<T>
     } catch (cause) {
+      if (this.#closed) throw closedError()
       const reason = cause instanceof Error ? cause.message : String(cause)
       throw new PerdureError('PERDURE_THREAD', `A worker thread has died: ${reason}`, { cause })
     }
@@ -49,8 +52,13 @@ export class WorkerPool {
 
   /** Ends all threads. Tasks under way are rejected. */
   async close(): Promise<void> {
+    this.#closed = true
     const piscina = await this.#piscina
     await piscina?.destroy()
     this.#piscina = undefined
   }
+}
+
+function closedError(): PerdureError {
+  return new PerdureError('PERDURE_CLOSED', 'The storage has been closed, and the work of its threads given up.')
 }

@@ -1,7 +1,8 @@
 import { crc32 } from 'node:zlib'
 import { CorruptionError, PerdureError } from '../core/errors.js'
 import type { Oid, Tid } from '../core/oid.js'
-import { type DecodedRecord, decodeRecord, recordClassName } from '../core/record.js'
+import { PICKLE } from '../core/pickle.js'
+import { ANY_CLASS, type DecodedRecord, decodeRecord, recordClassName } from '../core/record.js'
 import type { Reference } from '../core/reference.js'
 import type { Serializer } from '../core/serializer.js'
 import type { StoredRecord, VerifyProblem } from '../core/storage.js'
@@ -36,15 +37,15 @@ function classNumber(name: string): number {
   return Math.max(2, crc32(name))
 }
 
-/** First pass: every object can be read and decoded. Notes the class of each. */
+/** First pass: every object can be read and decoded, if its state is not a pickle. Notes the class of each. */
 export async function surveyObjects(task: VerifyTask): Promise<VerifyFindings> {
-  const serializer = await importSerializer(task)
+  const serializer = task.serializer === PICKLE ? undefined : await importSerializer(task)
   const findings = new Findings()
   const numbers = new Uint32Array(task.classes)
   eachObject(task, findings, (record, decoded) => {
     numbers[record.oid] = classNumber(decoded.className)
     findings.count(record, decoded.className)
-    decodeState(serializer, record, decoded, findings)
+    if (serializer !== undefined) decodeState(serializer, record, decoded, findings)
   })
   return findings
 }
@@ -87,7 +88,8 @@ export function checkReferences(task: VerifyTask): VerifyFindings {
     for (const reference of references) {
       const found = numbers[reference.oid] ?? MISSING
       if (found === DAMAGED || found === classNumber(reference.className)) continue
-      const target = `${reference.className} ${reference.oid}`
+      if (found !== MISSING && reference.className === ANY_CLASS) continue
+      const target = `${reference.className || 'object'} ${reference.oid}`
       const problem =
         found === MISSING
           ? { kind: 'dangling-reference' as const, message: `It refers to ${target}, which does not exist.` }

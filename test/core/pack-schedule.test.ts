@@ -110,7 +110,9 @@ describe('PackSchedule', () => {
     // As far as a sample can tell nothing is superseded; and yet a pack removes nearly everything.
     storage.figures = { nextOid: 100, objects: 1000, bytes: 10_000, bytesSincePack: 10_000 }
     storage.result = { bytesBefore: 10_000, bytesAfter: 1000 }
-    storage.onPack = async () => void (storage.figures['bytes'] = 1000)
+    storage.onPack = async () => {
+      storage.figures['bytes'] = 1000
+    }
     await storage.store(0)
     const packed = new EventEmitter()
     const first = once(packed, 'pack')

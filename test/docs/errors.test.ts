@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { SETTING_NAMES, variableName } from '../../src/cli/settings.js'
 import { PACKAGE } from '../support/documented-programs.js'
 import { Markdown } from '../support/markdown.js'
 
@@ -57,6 +58,7 @@ describe('The error codes', () => {
     const all = sources()
     const mentioned = new Set(all.flatMap((source) => source.match(CODE) ?? []))
     for (const variable of all.flatMap(environmentVariables)) mentioned.delete(variable)
+    for (const variable of [...SETTING_NAMES.map(variableName), 'PERDURE_CONFIG']) mentioned.delete(variable)
     expect([...mentioned].filter((code) => !declared.includes(code))).to.deep.equal([])
   })
 })

@@ -5,14 +5,17 @@ import { compile, PACKAGE, programsOf, runProgram } from '../support/documented-
 import { Markdown } from '../support/markdown.js'
 import { TemporaryDirectory } from '../support/temporary-directory.js'
 
-for (const document of [
+const DOCUMENTS = [
   'README.md',
   'docs/guide.md',
   'docs/collections.md',
+  'docs/diagnostics.md',
   'docs/history.md',
   'docs/pack.md',
   'docs/errors.md',
-]) {
+]
+
+for (const document of DOCUMENTS) {
   describe(`The programs in ${document}`, () => {
     const programs = programsOf(new Markdown(readFileSync(join(PACKAGE, document), 'utf8')).blocks)
     let directory: TemporaryDirectory

@@ -3,9 +3,9 @@ import type { Isolation } from '../../src/core/connection-options.js'
 import type { Database } from '../../src/core/database.js'
 import { ConflictError } from '../../src/core/errors.js'
 import { Random } from '../../src/testing/random.js'
+import type { Clock } from './clock.js'
 import type { Operation, Outcome, Transaction } from './history.js'
 import { ACTIVE_LISTS, append, type Lists, listName, read } from './lists.js'
-import type { SharedClock } from './shared-clock.js'
 
 /** What every client of a workload is to do. It passes through `workerData`. */
 export interface ClientOptions {
@@ -36,14 +36,14 @@ class DeliberateAbort extends Error {}
 /** One sequence of transactions, which other clients run beside. */
 export class Client {
   readonly #database: Database<Lists>
-  readonly #clock: SharedClock
+  readonly #clock: Clock
   readonly #options: ClientOptions
   readonly #random: Random
   readonly #name: string
   readonly #number: number
 
   /** @param number differs from that of every other client of the workload */
-  constructor(database: Database<Lists>, clock: SharedClock, options: ClientOptions, number: number) {
+  constructor(database: Database<Lists>, clock: Clock, options: ClientOptions, number: number) {
     this.#database = database
     this.#clock = clock
     this.#options = options
@@ -57,10 +57,11 @@ export class Client {
     const transactions: Transaction[] = []
     // Every third client borrows connections from the database, the others have one of their own.
     const attempt = this.#number % 3 === 0 ? this.#attemptPooled : await this.#ownConnection()
-    for (let ticket = this.#clock.ticket(); ticket < this.#options.transactions; ticket = this.#clock.ticket()) {
+    for (;;) {
+      const ticket = await this.#clock.ticket()
+      if (ticket >= this.#options.transactions) return transactions
       transactions.push(await this.#transact(ticket, attempt))
     }
-    return transactions
   }
 
   async #ownConnection(): Promise<Attempt> {

@@ -3,7 +3,8 @@ import type { Isolation } from '../../src/core/connection-options.js'
 import type { Storage } from '../../src/core/storage.js'
 import { MemoryStorage } from '../../src/storages/memory.js'
 import { Random, runSeed } from '../../src/testing/random.js'
-import { checkHistory, type Verdict } from './checker.js'
+import { checkHistory } from './checker.js'
+import { expectContention, kindsOf } from './contention.js'
 import type { AnomalyKind, History } from './history.js'
 import {
   EarlyAnswer,
@@ -44,19 +45,6 @@ const bugs: readonly [name: string, plant: Plant, signs: readonly AnomalyKind[]]
 
 async function record({ create, clients, threads }: Setting, isolation: Isolation): Promise<History> {
   return recordHistory(await create(), { clients, threads, transactions: TRANSACTIONS, seed, isolation })
-}
-
-/** Fails unless the workload was worth checking. */
-function expectContention(history: History, { dependencies }: Verdict): void {
-  const aborted = history.filter(({ outcome }) => outcome === 'aborted').length
-  expect(aborted).to.be.within(history.length / 20, (history.length * 19) / 20)
-  for (const kind of ['ww', 'wr', 'rw', 'rt'] as const) {
-    expect(dependencies[kind], kind).to.be.greaterThan(history.length / 20)
-  }
-}
-
-function kindsOf({ anomalies }: Verdict): AnomalyKind[] {
-  return [...new Set(anomalies.map(({ kind }) => kind))]
 }
 
 describe(`isolation (PERDURE_SEED=${seed})`, () => {

@@ -4,6 +4,7 @@ import type { Database } from '../../src/core/database.js'
 import type { Storage } from '../../src/core/storage.js'
 import { open } from '../../src/open.js'
 import { Client, type ClientOptions } from './client.js'
+import type { Clock } from './clock.js'
 import type { History, Transaction } from './history.js'
 import { type AppendList, createLists, type Lists, listClasses, listCount, read } from './lists.js'
 import { SharedClock } from './shared-clock.js'
@@ -56,7 +57,8 @@ async function startWorker(
   return history
 }
 
-async function readAll(database: Database<Lists>, clock: SharedClock, count: number): Promise<Transaction> {
+/** The transaction that comes last, and sees all. */
+export async function readAll(database: Database<Lists>, clock: Clock, count: number): Promise<Transaction> {
   const began = clock.tick()
   const operations = await database.view((root) =>
     Array.from({ length: count }, (_, i) => ({ kind: 'read' as const, list: `x${i}`, values: read(root, `x${i}`) })),

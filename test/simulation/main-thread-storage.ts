@@ -6,9 +6,13 @@ import type { RecoveryReport } from '../../src/journal/recovery.js'
 import type { JournalView } from '../../src/journal/shared-journal.js'
 import { layOutTransaction } from '../../src/journal/transaction.js'
 import type { CoordinatorLoop } from '../../src/workers/coordinator-loop.js'
+import type { TaskRunner } from '../../src/workers/each-range.js'
 import type { CommitOutcome, CoordinatorSettings } from '../../src/workers/messages.js'
 import type { ReferenceBase } from '../support/reference-packer.js'
 import { type Engine, realEngine } from './engine.js'
+
+/** A simulated file cannot be read by other threads. */
+const noThreads: TaskRunner = { size: 1, run: () => Promise.reject(new Error('There is no other thread.')) }
 
 /** Of one handle; a simulated file is small. */
 const BLOCK_CACHE_BYTES = 64 * 1024
@@ -23,7 +27,7 @@ export class MainThreadStorage {
   readonly #fileSystem: FileSystem
   readonly #engine: Engine
   readonly #loop: CoordinatorLoop
-  readonly #handle = { closed: false, loads: 0 }
+  readonly #handle = { closed: false, loads: 0, pool: noThreads }
 
   constructor(fileSystem: FileSystem, settings: CoordinatorSettings, engine = realEngine) {
     if (!fileSystem.exists(settings.path)) engine.createJournal(fileSystem, settings.path, 'msgpack')

@@ -1,4 +1,13 @@
-import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { expect } from 'chai'
 import type { Oid } from '../../src/core/oid.js'
 import { encodeRecord } from '../../src/core/record.js'
@@ -196,6 +205,21 @@ describe('FileStorage', () => {
       }
     })
 
+    it('reads the file that is open, not one that has come to its path', async () => {
+      for (const readonly of [false, true]) {
+        const open = await start(path)
+        const writes = Array.from({ length: 5 }, (_, oid) => ({ oid, data: encodeRecord('Thing', [], state) }))
+        await open.commit({ base: 0, reads: [], writes })
+        const storage = readonly ? await start(path, { readonly }) : open
+        renameSync(path, `${path}.old`)
+        writeFileSync(path, 'something else')
+        expect(await storage.verify()).to.include({ objects: 5, problemCount: 0 })
+        await storage.close()
+        await open.close()
+        for (const name of [path, `${path}.old`, `${path}.index`]) rmSync(name)
+      }
+    })
+
     it('can be stopped in the middle', async () => {
       const storage = await start(path, { durability: 'os' })
       const writes = Array.from({ length: 100_000 }, (_, oid) => ({ oid, data: encodeRecord('Thing', [], state) }))
@@ -212,7 +236,7 @@ describe('FileStorage', () => {
       await storage.commit({ base: 0, reads: [], writes })
       const code = codeOf(storage.verify())
       await storage.close()
-      expect(await code).to.equal('PERDURE_THREAD')
+      expect(await code).to.equal('PERDURE_CLOSED')
     })
   })
 

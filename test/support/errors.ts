@@ -14,12 +14,24 @@ export async function failure(code: ErrorCode, action: () => unknown): Promise<P
   throw new Error(`Expected ${code}, but it went through with ${String(result)}`)
 }
 
-/** What `action` throws; undefined if nothing. */
-export function thrownBy(action: () => unknown): unknown {
+/** Whatever `action` throws; undefined if it throws nothing. */
+export function anythingThrownBy(action: () => unknown): unknown {
   try {
     action()
   } catch (error) {
     return error
   }
   return undefined
+}
+
+/** The PerdureError that a synchronous `action` throws. */
+export function thrownBy(action: () => unknown): PerdureError {
+  let result: unknown
+  try {
+    result = action()
+  } catch (error) {
+    if (!(error instanceof PerdureError)) throw error
+    return error
+  }
+  throw new Error(`Expected an error, but it went through with ${String(result)}`)
 }

@@ -88,7 +88,7 @@ describe('CurrentJournal', () => {
       each.refresh()
       expect(each.view.state.get('tid')).to.equal(3)
       expect(each.shared.generation).to.equal(1)
-      expect(each.borrowed.descriptor).to.equal(each.view.descriptor)
+      expect(each.view.borrowed.generation).to.equal(1)
     }
     expect(old.state.get('tid')).to.equal(1)
     expect(old.reader.load(0, old.index.get(0), 1)?.tid).to.equal(1)

@@ -4,7 +4,7 @@ import { FILE_HEADER_BYTES } from '../../src/journal/format.js'
 import { readFileHeader } from '../../src/journal/journal.js'
 import { nodeFileSystem } from '../../src/journal/journal-file.js'
 import { JournalView } from '../../src/journal/shared-journal.js'
-import { thrownBy } from '../support/errors.js'
+import { anythingThrownBy } from '../support/errors.js'
 import { FaultyFileSystem } from '../support/faulty-file-system.js'
 import { TemporaryDirectory } from '../support/temporary-directory.js'
 import { TestJournal } from '../support/test-journal.js'
@@ -105,7 +105,7 @@ describe('A packed journal that takes the place of the old one', () => {
     const whole = readFileSync(path)
     nodeFileSystem.unlink(`${path}.index`)
     writeFileSync(path, whole.subarray(0, FILE_HEADER_BYTES + 200))
-    expect(thrownBy(() => new TestJournal(path, disk))).to.have.property('code', 'PERDURE_CORRUPTION')
+    expect(anythingThrownBy(() => new TestJournal(path, disk))).to.have.property('code', 'PERDURE_CORRUPTION')
     writeFileSync(path, whole)
     journal = new TestJournal(path, disk)
   })
@@ -221,7 +221,7 @@ describe('A packed journal that takes the place of the old one', () => {
         const isOfPack = name.startsWith(`${path}.p`) || operation === 'rename'
         return isOfPack && operation !== 'read' && operations++ === at ? 'EIO' : undefined
       }
-      const error = thrownBy(() => journal.switchTo(pack, { keepOld: true }))
+      const error = anythingThrownBy(() => journal.switchTo(pack, { keepOld: true }))
       disk.fault = () => undefined
       if (error === undefined) break
       failures++
@@ -242,10 +242,10 @@ describe('A packed journal that takes the place of the old one', () => {
         renamed ||= event.operation === 'rename'
         return undefined
       }
-      expect(thrownBy(() => journal.switchTo(pack))).to.have.property('code', 'PERDURE_POISONED')
+      expect(anythingThrownBy(() => journal.switchTo(pack))).to.have.property('code', 'PERDURE_POISONED')
       disk.fault = () => undefined
       expect(journal.commit([[1, 'never']])).to.have.nested.property('error.code', 'PERDURE_POISONED')
-      expect(thrownBy(() => journal.pack())).to.have.property('code', 'PERDURE_POISONED')
+      expect(anythingThrownBy(() => journal.pack())).to.have.property('code', 'PERDURE_POISONED')
       expect(journal.text(2), 'reading goes on').to.equal('two, changed')
       journal.close()
       journal = new TestJournal(path, disk)

@@ -22,8 +22,10 @@ import type {
  * for streams are answered by parts before it. Frames without an id (0) are notices, which are not answered.
  *
  * Order. What the server sends arrives in the order it was sent. Before it sends a tid that is newer than those it has
- * sent so far, as the answer to `snapshot` or `commit`, it has sent `changed` notices that cover all transactions up to it. So a
- * client that knows a tid knows all that has changed up to it.
+ * sent so far, as the answer to `snapshot`, `commit` or `outcome`, it has sent `changed` notices that cover all
+ * transactions up to it. So a client that knows a tid knows all that has changed up to it. The first notice of a
+ * connection covers everything from 0 on and names no oids: what a client may know from an earlier connection may have
+ * changed. Each later one begins where the one before it ended. Notices may also come unasked.
  */
 
 /** The version of this protocol. Version 1 is that of Durus. */
@@ -131,8 +133,17 @@ export type ClientNotice =
   | { readonly type: 'credit'; readonly request: number; readonly parts: number }
   | { readonly type: 'goodbye' }
 
-/** Parts of a stream that are sent before the client has to grant more. */
+/**
+ * Parts of a stream that are sent before the client has to grant more. Those with records, batches and transactions
+ * count; progress does not.
+ */
 export const STREAM_WINDOW = 16
+
+/** How many objects one `loadMany` may ask for. */
+export const MAX_LOAD_MANY = 65_536
+
+/** Length of a commit's token. */
+export const TOKEN_BYTES = 16
 
 /** What answers a request for good. */
 export type Reply =

@@ -1,0 +1,65 @@
+import { realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { type Database, open, PerdureError } from '../../index.js'
+import { type RunningServer, type ServeOptions, serve } from '../../server.js'
+import { announce, forget } from './run-files.js'
+
+/** How a server is to be started. */
+export interface StartOptions {
+  /** Undefined for a temporary database. */
+  readonly file: string | undefined
+  /** Options of `open()` for the storage. */
+  readonly storage: Readonly<Record<string, unknown>>
+  readonly serve: ServeOptions
+  readonly pidFile: string | undefined
+  /** What stands behind `perdure db start`, for a restart. */
+  readonly args: readonly string[]
+}
+
+/** A server in this process. */
+export interface StartedServer {
+  readonly server: RunningServer
+  /** Resolves when the server has stopped and its database is closed. */
+  readonly closed: Promise<void>
+}
+
+/**
+ * Serves a database, and lets `perdure db stop` and others know of it. A new database gets its root object, so that
+ * the first client may be one that only reads.
+ *
+ * @throws PerdureError as `open()` and `serve()` do
+ */
+export async function startServer(options: StartOptions): Promise<StartedServer> {
+  const { pidFile } = options
+  const database = await openDatabase(options)
+  try {
+    const server = await serve(database?.storage ?? options.file, {
+      ...options.serve,
+      // An open storage takes no options any more.
+      ...(database === undefined ? options.storage : {}),
+    })
+    const urls = server.addresses.map(({ url }) => url)
+    const file = options.file === undefined ? undefined : realpathSync(options.file)
+    announce({ pid: process.pid, urls, file, args: options.args, cwd: process.cwd(), since: new Date().toISOString() })
+    if (pidFile !== undefined) writeFileSync(pidFile, `${process.pid}\n`)
+    const closed = server.closed.finally(async () => {
+      await database?.close()
+      forget(process.pid)
+      if (pidFile !== undefined) rmSync(pidFile, { force: true })
+    })
+    return { server, closed }
+  } catch (error) {
+    await database?.close()
+    throw error
+  }
+}
+
+/** Undefined for a database of Durus programs, whose objects only they understand. */
+async function openDatabase({ file, storage }: StartOptions): Promise<Database | undefined> {
+  if (storage['serializer'] === 'pickle') return undefined
+  try {
+    return (await open(file, storage)) as unknown as Database
+  } catch (error) {
+    if (error instanceof PerdureError && error.details['stored'] === 'pickle') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,68 @@
+import { Flags } from '@oclif/core'
+import { detach } from '../../cli/daemon/detach.js'
+import { repairInPlace } from '../../cli/daemon/repair-in-place.js'
+import { serveOptions, storageOptions } from '../../cli/daemon/start-options.js'
+import { startServer } from '../../cli/daemon/start-server.js'
+import { PerdureCommand } from '../../cli/perdure-command.js'
+import { booleanFlag, integerFlag, numberFlag, stringFlag } from '../../cli/setting-flags.js'
+
+export default class DbStart extends PerdureCommand {
+  static override summary = 'Serve a database to other processes.'
+  static override description = `Without --file the database is a temporary one, which is removed when the server stops.
+Ctrl-C or \`<%= config.bin %> db stop\` stop it; what clients have committed is safe at any time.`
+  static override examples = [
+    '<%= config.bin %> <%= command.id %>',
+    '<%= config.bin %> <%= command.id %> --file bank.perdure --port 3000',
+    '<%= config.bin %> <%= command.id %> --file bank.perdure --socket /run/bank.socket --group staff --umask 007 --detach',
+    '<%= config.bin %> <%= command.id %> --file bank.perdure --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem --users users.txt',
+  ]
+  static override flags = {
+    file: stringFlag('file', 'f'),
+    serializer: stringFlag('serializer'),
+    storage: stringFlag('storage'),
+    durability: stringFlag('durability'),
+    readonly: booleanFlag('readonly'),
+    repair: booleanFlag('repair'),
+    host: stringFlag('host'),
+    port: integerFlag('port', 'p'),
+    socket: stringFlag('socket'),
+    owner: stringFlag('owner'),
+    group: stringFlag('group'),
+    umask: stringFlag('umask'),
+    'tls-cert': stringFlag('tlsCert'),
+    'tls-key': stringFlag('tlsKey'),
+    'tls-ca': stringFlag('tlsCa'),
+    insecure: booleanFlag('insecure'),
+    users: stringFlag('users'),
+    'allow-remote-stop': booleanFlag('allowRemoteStop'),
+    'gc-bytes': integerFlag('gcBytes'),
+    'gc-interval': stringFlag('gcInterval'),
+    'gc-garbage-ratio': numberFlag('gcGarbageRatio'),
+    detach: Flags.boolean({ summary: 'Run in the background, once the server is ready.' }),
+    'pid-file': stringFlag('pidFile'),
+    'log-file': stringFlag('logFile'),
+    'log-level': stringFlag('logLevel'),
+  }
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(DbStart)
+    const args = this.argv.filter((arg) => arg !== '--detach')
+    if (flags.detach) {
+      for (const line of await detach(args, flags['log-file'])) this.log(line)
+      return
+    }
+    const storage = storageOptions(flags)
+    if (flags.repair && flags.file !== undefined) {
+      const report = await repairInPlace(flags.file)
+      if (report !== undefined) this.log(report)
+    }
+    const { file, 'pid-file': pidFile } = flags
+    const { server, closed } = await startServer({ file, storage, serve: serveOptions(flags), pidFile, args })
+    for (const { url } of server.addresses) {
+      this.log(`Serving ${file ?? 'a temporary database'} at ${url}`)
+      this.log(`  connect with: ${this.config.bin} db client ${url}`)
+    }
+    process.send?.('ready')
+    await closed
+  }
+}

@@ -1,0 +1,187 @@
+import { PerdureError } from '../core/errors.js'
+import type { Tid } from '../core/oid.js'
+import type { CommitRequest, CommitResult, Storage } from '../core/storage.js'
+import type { CommitGate } from './commit-gate.js'
+
+/** What became of a commit. */
+export type Outcome =
+  | { readonly outcome: 'committed'; readonly tid: Tid }
+  /** It was not stored, and never will be. */
+  | { readonly outcome: 'refused' }
+  /** Nobody can tell any more. */
+  | { readonly outcome: 'unknown' }
+
+export interface OutcomeLimits {
+  /** How many commits, fences and doubts are remembered, each. Default 65,536. */
+  readonly remembered?: number
+  /** How many past transactions are looked at for one token. Default 100,000. */
+  readonly searched?: number
+}
+
+/** After a rejection with one of these the commit has surely not happened. */
+const SURELY_REFUSED: ReadonlySet<unknown> = new Set([
+  'PERDURE_ARGUMENT',
+  'PERDURE_LIMIT',
+  'PERDURE_NO_SPACE',
+  'PERDURE_OBJECT_MISSING',
+  'PERDURE_READONLY',
+  'PERDURE_RECORD_TOO_LARGE',
+  'PERDURE_UNSUPPORTED',
+])
+
+/**
+ * Knows what became of commits, by their tokens, for clients that have lost the connection on which they waited for the
+ * answer. All commits of a server go through its one register. What was committed before it began, or too long ago to
+ * be remembered, it looks up in the history, if the storage has one.
+ */
+export class OutcomeRegister {
+  readonly #storage: Storage
+  readonly #gate: CommitGate
+  readonly #remembered: number
+  readonly #searched: number
+  readonly #underWay = new Map<string, Promise<unknown>>()
+  readonly #committed = new Map<string, Tid>()
+  /** Whoever asks for a commit that has not been seen has been told that it will not happen. */
+  readonly #fenced = new Map<string, Tid>()
+  /** Commits that failed in a way that leaves open what is on the disk. */
+  readonly #doubtful = new Set<string>()
+  /** Every commit with a token and a later tid is known here. */
+  #completeSince: Tid
+  /** Fences of commits with a base up to this have been forgotten, so these commits are all refused. */
+  #fencedUpTo: Tid = -1
+  #doubtfulForgotten = false
+  #searching: Promise<unknown> = Promise.resolve()
+
+  /** @param gate that all commits of the server pass */
+  constructor(storage: Storage, gate: CommitGate, { remembered = 65_536, searched = 100_000 }: OutcomeLimits = {}) {
+    this.#storage = storage
+    this.#gate = gate
+    this.#remembered = remembered
+    this.#searched = searched
+    this.#completeSince = newestTid(storage)
+  }
+
+  /**
+   * `storage.commit`, under this token.
+   *
+   * @throws PerdureError as `storage.commit` does; `PERDURE_DISCONNECTED` if somebody has been told that this commit
+   *   was refused; `PERDURE_ARGUMENT` if the token was used before
+   */
+  async commit(token: Uint8Array, request: CommitRequest): Promise<CommitResult> {
+    const key = keyOf(token)
+    if (this.#fenced.has(key) || request.base <= this.#fencedUpTo) throw fencedError()
+    if (this.#underWay.has(key) || this.#committed.has(key)) {
+      throw new PerdureError(
+        'PERDURE_ARGUMENT',
+        'A commit with this token has been made. Each needs a token of its own.',
+      )
+    }
+    const commit = this.#gate.together(() => this.#storage.commit({ ...request, token }))
+    if (request.writes.length === 0) return commit
+    const noted = this.#noteResult(key, commit)
+    this.#underWay.set(key, noted)
+    return noted
+  }
+
+  async #noteResult(key: string, commit: Promise<CommitResult>): Promise<CommitResult> {
+    try {
+      const result = await commit
+      if (result.tid !== undefined) this.#noteCommitted(key, result.tid)
+      return result
+    } catch (error) {
+      if (!SURELY_REFUSED.has((error as PerdureError).code)) this.#noteDoubt(key)
+      throw error
+    } finally {
+      this.#underWay.delete(key)
+    }
+  }
+
+  /**
+   * What became of the commit with this token. Waits for it if it is under way. A commit that has not been seen is
+   * fenced: it is refused should it still come.
+   *
+   * @param base of the commit
+   * @throws PerdureError `PERDURE_ARGUMENT` if no commit can have this base
+   */
+  async outcome(token: Uint8Array, base: Tid): Promise<Outcome> {
+    if (base > newestTid(this.#storage)) {
+      throw new PerdureError('PERDURE_ARGUMENT', `No commit has the base ${base}: there is no such transaction yet.`)
+    }
+    const key = keyOf(token)
+    // Nothing may happen between the last look at what is under way and the fence.
+    for (let commit = this.#underWay.get(key); commit !== undefined; commit = this.#underWay.get(key)) {
+      await commit.catch(() => {})
+    }
+    const tid = this.#committed.get(key)
+    if (tid !== undefined) return { outcome: 'committed', tid }
+    if (this.#doubtful.has(key)) return { outcome: 'unknown' }
+    this.#fence(key, base)
+    if (this.#doubtfulForgotten) return { outcome: 'unknown' }
+    if (base >= this.#completeSince) return { outcome: 'refused' }
+    return this.#searchNext(key, base, this.#completeSince)
+  }
+
+  /** One search at a time, so that nobody can make the server read its whole history many times at once. */
+  #searchNext(key: string, base: Tid, upTo: Tid): Promise<Outcome> {
+    const search = this.#searching.then(() => this.#search(key, base, upTo))
+    this.#searching = search.catch(() => {})
+    return search
+  }
+
+  async #search(key: string, base: Tid, upTo: Tid): Promise<Outcome> {
+    if (!this.#storage.capabilities.has('history') || upTo - base > this.#searched) return { outcome: 'unknown' }
+    try {
+      let count = 0
+      for await (const { tid, token } of this.#storage.transactions({ from: base + 1, to: upTo })) {
+        if (token !== undefined && keyOf(token) === key) return { outcome: 'committed', tid }
+        count++
+      }
+      // A pack takes together what led to the oldest state that it keeps: then some are missing.
+      return { outcome: count === upTo - base ? 'refused' : 'unknown' }
+    } catch (error) {
+      if ((error as PerdureError).code === 'PERDURE_HISTORY') return { outcome: 'unknown' }
+      throw error
+    }
+  }
+
+  #noteCommitted(key: string, tid: Tid): void {
+    this.#committed.set(key, tid)
+    if (this.#committed.size <= this.#remembered) return
+    const [oldest] = this.#committed
+    if (oldest === undefined) return
+    this.#committed.delete(oldest[0])
+    this.#completeSince = Math.max(this.#completeSince, oldest[1])
+  }
+
+  #noteDoubt(key: string): void {
+    if (this.#doubtful.size < this.#remembered) this.#doubtful.add(key)
+    else this.#doubtfulForgotten = true
+  }
+
+  #fence(key: string, base: Tid): void {
+    this.#fenced.set(key, base)
+    if (this.#fenced.size <= this.#remembered) return
+    const [oldest] = this.#fenced
+    if (oldest === undefined) return
+    this.#fenced.delete(oldest[0])
+    this.#fencedUpTo = Math.max(this.#fencedUpTo, oldest[1])
+  }
+}
+
+/** The tid of the newest transaction. */
+export function newestTid(storage: Storage): Tid {
+  const snapshot = storage.snapshot()
+  snapshot.release()
+  return snapshot.tid
+}
+
+function keyOf(token: Uint8Array): string {
+  return Buffer.from(token.buffer, token.byteOffset, token.byteLength).toString('latin1')
+}
+
+function fencedError(): PerdureError {
+  return new PerdureError(
+    'PERDURE_DISCONNECTED',
+    'The commit came after its client had asked about it on another connection, so it was refused. Run it again.',
+  )
+}

@@ -1,0 +1,63 @@
+/**
+ * What is to be sent to the server, in its order. Frames of one microtask go together; requests beyond the number that
+ * the server takes at a time wait until others have been answered.
+ */
+export class Outbox {
+  readonly #send: (bytes: Uint8Array<ArrayBuffer>) => void
+  /** To be sent at the end of the microtask. */
+  #frames: Uint8Array[] = []
+  #waiting: Uint8Array[] = []
+  #underWay = 0
+  #limit = 1
+
+  /** @param send takes frames in memory of their own */
+  constructor(send: (bytes: Uint8Array<ArrayBuffer>) => void) {
+    this.#send = send
+  }
+
+  /** Drops everything, for another connection, whose server takes `limit` requests at a time. */
+  restart(limit: number): void {
+    this.#frames = []
+    this.#waiting = []
+    this.#underWay = 0
+    this.#limit = limit
+  }
+
+  request(frame: Uint8Array): void {
+    // The frame lies in memory that others share and that is written to only once, so it may wait.
+    if (this.#underWay >= this.#limit) this.#waiting.push(frame)
+    else this.#start(frame)
+  }
+
+  /** A request has been answered. */
+  answered(): void {
+    this.#underWay--
+    const next = this.#waiting.shift()
+    if (next !== undefined) this.#start(next)
+  }
+
+  #start(frame: Uint8Array): void {
+    this.#underWay++
+    this.post(frame)
+  }
+
+  /** Sends a frame that is not answered, or that is counted already. */
+  post(frame: Uint8Array): void {
+    if (this.#frames.length === 0) queueMicrotask(() => this.flush())
+    this.#frames.push(frame)
+  }
+
+  /** Sends now what waits for the end of the microtask. */
+  flush(): void {
+    const frames = this.#frames
+    if (frames.length === 0) return
+    this.#frames = []
+    const bytes = new Uint8Array(frames.reduce((sum, { length }) => sum + length, 0))
+    let at = 0
+    for (const frame of frames) {
+      bytes.set(frame, at)
+      at += frame.length
+    }
+    this.#send(bytes)
+  }
+}

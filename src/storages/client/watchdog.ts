@@ -1,0 +1,61 @@
+/** How often it looks, in parts of the limit. */
+const LOOKS = 8
+
+/**
+ * Measures how long a server says nothing. Only time counts in which this thread has looked after its messages: a
+ * thread that was blocked, or a process that was frozen, does not make a server late.
+ */
+export class Watchdog {
+  readonly #limitMs: number
+  readonly #look: () => void
+  #timer: NodeJS.Timeout | undefined
+  #now = 0
+  #lookedAt = 0
+  #heardAt = 0
+
+  /** @param look is called now and then while it is awake */
+  constructor(limitMs: number, look: () => void) {
+    this.#limitMs = limitMs
+    this.#look = look
+  }
+
+  /** Time on its own clock, in ms. It may lag by the time between two looks. */
+  get now(): number {
+    return this.#now
+  }
+
+  /** What began before this, and is not over, has taken too long. */
+  get overdueBefore(): number {
+    return this.#now - this.#limitMs * (1 + 1 / LOOKS)
+  }
+
+  /** True if nothing has been heard for so long that it is time to ask for a sign of life. Not repeated at once. */
+  isSilent(): boolean {
+    if (this.#now - this.#heardAt <= this.#limitMs / 2) return false
+    this.#heardAt = this.#now
+    return true
+  }
+
+  heard(): void {
+    this.#heardAt = this.#now
+  }
+
+  wake(): void {
+    if (this.#timer !== undefined) return
+    this.#lookedAt = performance.now()
+    this.#heardAt = this.#now
+    this.#timer = setInterval(() => this.#tick(), Math.max(1, this.#limitMs / LOOKS))
+  }
+
+  sleep(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  #tick(): void {
+    const now = performance.now()
+    this.#now += Math.min(now - this.#lookedAt, (2 * this.#limitMs) / LOOKS)
+    this.#lookedAt = now
+    this.#look()
+  }
+}

@@ -1,0 +1,156 @@
+import { expect } from 'chai'
+import { PerdureError } from '../../src/core/errors.js'
+import type { CommitRequest, CommitResult, TransactionInfo, TransactionRange } from '../../src/core/storage.js'
+import { CommitGate } from '../../src/server/commit-gate.js'
+import { type OutcomeLimits, OutcomeRegister } from '../../src/server/outcome-register.js'
+import { MemoryStorage } from '../../src/storages/memory.js'
+import { write } from '../../src/testing/suite-context.js'
+import { failure } from '../support/errors.js'
+
+/** Keeps what it was given, as a storage with history does, and fails when it is told to. */
+class RememberingStorage extends MemoryStorage {
+  override readonly capabilities = new Set(['history'] as const)
+  readonly history: TransactionInfo[] = []
+  failWith: PerdureError | undefined
+  historyFrom = 1
+
+  override async commit(request: CommitRequest): Promise<CommitResult> {
+    const result = await super.commit(request)
+    if (this.failWith !== undefined) throw this.failWith
+    const { token } = request
+    if (result.tid === undefined || token === undefined) return result
+    const { tid } = result
+    this.history.push({ tid, time: new Date(0), note: '', user: '', bytes: 0, oids: [], token: Uint8Array.from(token) })
+    return result
+  }
+
+  override async *transactions({ from = 1, to = 1 }: TransactionRange = {}): AsyncGenerator<TransactionInfo> {
+    if (Number(from) < this.historyFrom) throw new PerdureError('PERDURE_HISTORY', 'It is gone.')
+    for (const info of this.history) if (info.tid >= Number(from) && info.tid <= Number(to)) yield info
+  }
+}
+
+describe('OutcomeRegister', () => {
+  let storage: RememberingStorage
+
+  beforeEach(() => {
+    storage = new RememberingStorage()
+  })
+
+  afterEach(() => storage.close())
+
+  function register(limits?: OutcomeLimits): OutcomeRegister {
+    return new OutcomeRegister(storage, new CommitGate(), limits)
+  }
+
+  it('knows what was committed, and under which tid', async () => {
+    const outcomes = register()
+    for (let n = 1; n <= 3; n++) await outcomes.commit(token(n), change(n))
+    expect(await outcomes.outcome(token(2), 0)).to.deep.equal({ outcome: 'committed', tid: 2 })
+  })
+
+  it('waits for a commit that is under way', async () => {
+    const outcomes = register()
+    const commit = outcomes.commit(token(1), change(1))
+    const outcome = outcomes.outcome(token(1), 0)
+    expect((await commit).tid).to.equal(1)
+    expect(await outcome).to.deep.equal({ outcome: 'committed', tid: 1 })
+  })
+
+  it('refuses for good what it has not seen', async () => {
+    const outcomes = register()
+    expect(await outcomes.outcome(token(1), 0)).to.deep.equal({ outcome: 'refused' })
+    await failure('PERDURE_DISCONNECTED', () => outcomes.commit(token(1), change(1)))
+    expect(storage.statistics().tid).to.equal(0)
+    expect(await outcomes.outcome(token(1), 0)).to.deep.equal({ outcome: 'refused' })
+  })
+
+  it('never lets a commit slip in between the question and the answer', async () => {
+    for (let turns = 0; turns < 6; turns++) {
+      const outcomes = register()
+      const asked = outcomes.outcome(token(turns), 0)
+      for (let i = 0; i < turns; i++) await Promise.resolve()
+      const committed = await outcomes.commit(token(turns), change(turns)).then(
+        ({ tid }) => tid,
+        () => undefined,
+      )
+      const answer = await asked
+      expect(answer.outcome).to.equal(committed === undefined ? 'refused' : 'committed')
+    }
+  })
+
+  it('counts a conflict as refused', async () => {
+    const outcomes = register()
+    await outcomes.commit(token(1), change(1))
+    expect((await outcomes.commit(token(2), change(1))).conflicts).to.have.length(1)
+    expect(await outcomes.outcome(token(2), 0)).to.deep.equal({ outcome: 'refused' })
+  })
+
+  it('cannot tell of a commit that failed halfway', async () => {
+    const outcomes = register()
+    storage.failWith = new PerdureError('PERDURE_IO', 'The disk is gone.')
+    await failure('PERDURE_IO', () => outcomes.commit(token(1), change(1)))
+    expect(await outcomes.outcome(token(1), 0)).to.deep.equal({ outcome: 'unknown' })
+    storage.failWith = new PerdureError('PERDURE_OBJECT_MISSING', 'It refers to nothing.')
+    await failure('PERDURE_OBJECT_MISSING', () => outcomes.commit(token(2), change(2)))
+    expect(await outcomes.outcome(token(2), 0)).to.deep.equal({ outcome: 'refused' })
+  })
+
+  it('takes each token once', async () => {
+    const outcomes = register()
+    const first = outcomes.commit(token(1), change(1))
+    await failure('PERDURE_ARGUMENT', () => outcomes.commit(token(1), change(2)))
+    await first
+    await failure('PERDURE_ARGUMENT', () => outcomes.commit(token(1), change(3)))
+  })
+
+  it('looks up in the history what was committed before it began', async () => {
+    const before = register()
+    for (let n = 1; n <= 5; n++) await before.commit(token(n), change(n))
+    const outcomes = register()
+    expect(await outcomes.outcome(token(3), 1)).to.deep.equal({ outcome: 'committed', tid: 3 })
+    expect(await outcomes.outcome(token(9), 1)).to.deep.equal({ outcome: 'refused' })
+    await failure('PERDURE_DISCONNECTED', () => outcomes.commit(token(9), change(9)))
+    // A pack has kept the state as of transaction 2, and what was committed after it.
+    storage.history.splice(0, 2)
+    storage.historyFrom = 2
+    expect(await outcomes.outcome(token(8), 0)).to.deep.equal({ outcome: 'unknown' })
+    expect(await outcomes.outcome(token(8), 1)).to.deep.equal({ outcome: 'unknown' })
+    expect(await outcomes.outcome(token(8), 2)).to.deep.equal({ outcome: 'refused' })
+    storage.historyFrom = 1
+    expect(await register({ searched: 2 }).outcome(token(7), 2)).to.deep.equal({ outcome: 'unknown' })
+  })
+
+  it('cannot tell of the time before it began without a history', async () => {
+    const plain = new MemoryStorage()
+    await plain.commit({ base: 0, reads: [], writes: [write(0, 'root')] })
+    const outcomes = new OutcomeRegister(plain, new CommitGate())
+    expect(await outcomes.outcome(token(1), 0)).to.deep.equal({ outcome: 'unknown' })
+    expect(await outcomes.outcome(token(2), 1)).to.deep.equal({ outcome: 'refused' })
+    await failure('PERDURE_ARGUMENT', () => outcomes.outcome(token(3), 2))
+    await plain.close()
+  })
+
+  it('forgets the oldest, and does not mistake them for refused ones', async () => {
+    const outcomes = register({ remembered: 2 })
+    for (let n = 1; n <= 4; n++) await outcomes.commit(token(n), change(n))
+    expect(await outcomes.outcome(token(1), 0)).to.deep.equal({ outcome: 'committed', tid: 1 })
+    storage.historyFrom = 9
+    expect(await outcomes.outcome(token(1), 0)).to.deep.equal({ outcome: 'unknown' })
+    expect(await outcomes.outcome(token(4), 3)).to.deep.equal({ outcome: 'committed', tid: 4 })
+  })
+
+  it('keeps to its word for fences it has forgotten', async () => {
+    const outcomes = register({ remembered: 2 })
+    for (let n = 1; n <= 3; n++) await outcomes.outcome(token(n), 0)
+    for (let n = 1; n <= 3; n++) await failure('PERDURE_DISCONNECTED', () => outcomes.commit(token(n), change(n)))
+  })
+})
+
+function token(n: number): Uint8Array {
+  return Buffer.alloc(16, n)
+}
+
+function change(n: number): CommitRequest {
+  return { base: 0, reads: [], writes: [write(n, `${n}`)] }
+}
