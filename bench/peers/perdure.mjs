@@ -40,6 +40,15 @@ export class PerdureStore {
     await connection.close()
   }
 
+  /** Stores a BTree of `count` accounts, which do not refer to each other. */
+  async plant(count) {
+    await this.#db.transact((root) => {
+      const tree = new BTree()
+      for (let i = 0; i < count; i++) tree.set(i, Object.assign(new Account(), accountFields(i)))
+      root.set('tree', tree)
+    })
+  }
+
   /**
    * Stores `count` accounts, then makes a list of half of them, chosen and ordered at random, and lets go of the others.
    * So each account that is kept has a superseded version as well.
@@ -73,15 +82,6 @@ export class PerdureStore {
 
   pack() {
     return this.#db.pack()
-  }
-
-  /** Stores a BTree of `count` accounts, which do not refer to each other. */
-  async plant(count) {
-    await this.#db.transact((root) => {
-      const tree = new BTree()
-      for (let i = 0; i < count; i++) tree.set(i, Object.assign(new Account(), accountFields(i)))
-      root.set('tree', tree)
-    })
   }
 
   /** Keeps the oids of all accounts, for what reads by id. Apart from `create`, since the others choose their ids. */

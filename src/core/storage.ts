@@ -134,6 +134,7 @@ export interface TransactionInfo {
   readonly note: string
   /** '' if the commit had none. */
   readonly user: string
+  /** That of the commit; a storage may choose one where none was given. */
   readonly token?: Uint8Array
   /** What it takes in the storage, in bytes. */
   readonly bytes: number

@@ -8,6 +8,9 @@ const MAX_OIDS = 262_144
 /** Idle clients have mostly been told up to the same few transactions. */
 const REMEMBERED = 64
 
+/** Longer notices are made anew each time. */
+const REMEMBERED_BYTES = 65_536
+
 /**
  * Makes the notices that say what has changed. Clients that have been told up to the same transaction get the same
  * bytes, so that many idle ones cost little.
@@ -36,7 +39,7 @@ export class ChangeTeller {
     let frame = this.#frames.get(after)
     if (frame === undefined) {
       frame = encodeServerMessage(0, { type: 'changed', after, upTo, oids: this.#oids(after, upTo) })
-      if (this.#frames.size < REMEMBERED) this.#frames.set(after, frame)
+      if (frame.length <= REMEMBERED_BYTES && this.#frames.size < REMEMBERED) this.#frames.set(after, frame)
     }
     return frame.length <= limitBytes
       ? frame

@@ -17,6 +17,7 @@ export class RecordParts {
   readonly #request: number
   readonly #limitBytes: number
   #isBegun = false
+  #expectedBytes = 0
 
   /** @param writer not used for anything else before the last part has been made */
   constructor(request: number, limitBytes: number, writer: FrameWriter) {
@@ -39,7 +40,7 @@ export class RecordParts {
   add(record: StoredRecord | undefined): void {
     if (record !== undefined) assertSendable(record, this.#limitBytes)
     if (!this.#isBegun) {
-      this.#writer.begin(serverCodecs.recordsPart.kind, this.#request)
+      this.#writer.begin(serverCodecs.recordsPart.kind, this.#request, this.#expectedBytes)
       this.#isBegun = true
     }
     writeRecord(this.#writer, record)
@@ -49,6 +50,8 @@ export class RecordParts {
   take(): Buffer | undefined {
     if (!this.#isBegun) return undefined
     this.#isBegun = false
+    // Where one part is full, the next one probably will be.
+    if (this.#writer.frameBytes >= PART_BYTES) this.#expectedBytes = PART_BYTES + PART_BYTES / 8
     return this.#writer.end()
   }
 }

@@ -1,7 +1,8 @@
 import { PerdureError, packError } from '../core/errors.js'
 import type { Tid } from '../core/oid.js'
-import type { CommitRequest, PointInTime, Snapshot, StorageStatistics, TransactionRange } from '../core/storage.js'
+import type { PointInTime, Snapshot, StorageStatistics, TransactionRange } from '../core/storage.js'
 import type { Identity } from './authentication.js'
+import { Commits } from './commits.js'
 import { Maintenance } from './maintenance.js'
 import type { Output } from './output.js'
 import { type ActiveRequest, PartStream } from './part-stream.js'
@@ -15,9 +16,6 @@ import { SnapshotTable } from './snapshot-table.js'
 
 /** Oids that one request may reserve. */
 const MOST_ALLOCATED = 1_048_576
-
-/** While commits of one client hold more than this, nothing more is read from it. */
-const MOST_COMMIT_BYTES = 64 * 1024 * 1024
 
 /** Errors with these codes, and those without one, are worth a line in the log: something is wrong with the server. */
 const SERVER_FAULTS: ReadonlySet<string> = new Set([
@@ -46,9 +44,9 @@ export class Requests {
   readonly #onAnswer: () => void
   readonly #snapshots = new SnapshotTable()
   readonly #readAhead = new ReadAhead()
+  readonly #commits: Commits
   readonly #active = new Map<number, ActiveRequest>()
   readonly #running = new Set<Promise<void>>()
-  #commitBytes = 0
   #toldUpTo: Tid | undefined
   #hasLoaded = false
 
@@ -58,11 +56,12 @@ export class Requests {
     this.#limits = limits
     this.#output = output
     this.#onAnswer = onAnswer
+    this.#commits = new Commits(host, identity, (tid) => this.#cover(tid))
   }
 
   /** Whether the client has to wait before it may ask for more. */
   get isBusy(): boolean {
-    return this.#commitBytes >= MOST_COMMIT_BYTES
+    return this.#commits.isBusy
   }
 
   /** @throws PerdureError `PERDURE_PROTOCOL` if the client breaks a rule; whatever else goes wrong is answered */
@@ -152,9 +151,9 @@ export class Requests {
       case 'allocate':
         return this.#allocate(request)
       case 'commit':
-        return this.#run(id, request.type, UNSTOPPABLE, () => this.#commit(request))
+        return this.#run(id, request.type, UNSTOPPABLE, () => this.#commits.commit(request))
       case 'outcome':
-        return this.#run(id, request.type, UNSTOPPABLE, () => this.#outcome(request))
+        return this.#run(id, request.type, UNSTOPPABLE, () => this.#commits.outcome(request))
       case 'pack':
       case 'verify':
         return this.#maintain(id, request)
@@ -196,42 +195,6 @@ export class Requests {
       })
     }
     return { type: 'allocated', first: this.#host.services.storage.allocateOids(count) }
-  }
-
-  async #commit(request: Of<'commit'>): Promise<Reply> {
-    const { statistics, outcomes } = this.#host.services
-    const startedAt = performance.now()
-    const bytes = request.writes.reduce((sum, { data }) => sum + data.length, 0)
-    this.#commitBytes += bytes
-    try {
-      const { tid, conflicts } = await outcomes.commit(request.token, this.#asCommit(request))
-      const durationMs = performance.now() - startedAt
-      statistics.commitLatency.record(durationMs)
-      const { user } = this.#identity
-      if (tid === undefined) {
-        statistics.conflicts++
-        this.#host.log({ event: 'conflict', user, conflicts: conflicts.length })
-        return { type: 'conflicts', conflicts }
-      }
-      statistics.commits++
-      this.#cover(tid)
-      this.#host.log({ event: 'committed', user, tid, records: request.writes.length, durationMs })
-      return { type: 'committed', tid }
-    } finally {
-      this.#commitBytes -= bytes
-    }
-  }
-
-  /** Who has said who they are commits under no other name. */
-  #asCommit({ base, reads, writes, note, user }: Of<'commit'>): CommitRequest {
-    return { base, reads, writes, note, user: this.#identity.user || user }
-  }
-
-  async #outcome({ token, base }: Of<'outcome'>): Promise<Reply> {
-    const result = await this.#host.services.outcomes.outcome(token, base)
-    const tid = result.outcome === 'committed' ? result.tid : 0
-    this.#cover(tid)
-    return { type: 'outcome', outcome: result.outcome, tid }
   }
 
   #maintain(id: number, request: Of<'pack'> | Of<'verify'>): undefined {

@@ -10,6 +10,7 @@ import type { Protocol1Limits } from './durus/limits.js'
 import { protocol1 } from './durus/protocol-1.js'
 import { Protocol1Service } from './durus/service.js'
 import { newestTid, OutcomeRegister } from './outcome-register.js'
+import { LEAST_LIMITS } from './protocol/limit-codec.js'
 import { DEFAULT_LIMITS, type Limits, PREFACE } from './protocol/messages.js'
 import { type ServerLog, SILENT } from './server-log.js'
 import { type ServerFigures, ServerStatistics } from './server-statistics.js'
@@ -72,7 +73,7 @@ export class StorageServer {
   readonly #ticker: NodeJS.Timeout
   #stopping: Promise<void> | undefined
 
-  /** @throws PerdureError `PERDURE_CLOSED` if the storage is closed */
+  /** @throws PerdureError `PERDURE_CLOSED` if the storage is closed; `PERDURE_ARGUMENT` for limits that are too low */
   constructor(options: StorageServerOptions) {
     const { storage, authenticator, limits, allowStop = false, databaseId = '', log = SILENT, protocols } = options
     this.#options = options
@@ -86,7 +87,7 @@ export class StorageServer {
     this.#services = {
       storage,
       authenticator,
-      limits: { ...DEFAULT_LIMITS, ...limits },
+      limits: checkLimits({ ...DEFAULT_LIMITS, ...limits }),
       statistics: this.#statistics,
       outcomes: new OutcomeRegister(storage, gate),
       gate,
@@ -201,6 +202,14 @@ export class StorageServer {
       return undefined // The storage was closed first; requests will say so.
     }
   }
+}
+
+function checkLimits(limits: Limits): Limits {
+  for (const name of ['frameBytes', 'requests', 'snapshots'] as const) {
+    if (Number.isSafeInteger(limits[name]) && limits[name] >= LEAST_LIMITS[name]) continue
+    throw new PerdureError('PERDURE_ARGUMENT', `The limit ${name} must be a whole number from ${LEAST_LIMITS[name]}.`)
+  }
+  return limits
 }
 
 function addressOf(socket: Socket): string {

@@ -32,15 +32,9 @@ import { failing, listTransactions } from './client/history.js'
 import { manage } from './client/management.js'
 import { OidReserve } from './client/oid-reserve.js'
 import { ReadAhead } from './client/read-ahead.js'
-import { checkRequest, pointOf } from './client/request-checks.js'
-import { databaseReplaced, ServerSession } from './client/server-session.js'
+import { checkCount, checkRequest, pointOf } from './client/request-checks.js'
+import { capabilitiesOf, databaseReplaced, ServerSession } from './client/server-session.js'
 import { SharedRecords } from './client/shared-records.js'
-
-/** What a server's storage may be able to do and a client can ask for; the rest belongs to the server's process. */
-const REMOTE: readonly Capability[] = ['persistent', 'durable', 'history']
-
-/** The same, for clients that may manage the database. */
-const MANAGED: readonly Capability[] = ['pack', 'verify']
 
 /** Connections that are lost right after they were made are made anew so many times before that counts as a failure. */
 const ATTEMPTS = 3
@@ -78,8 +72,7 @@ export class ClientStorage implements Storage {
     this.#session = session
     this.serializer = welcome.serializer
     this.readonly = settings.readonly || welcome.readonly || welcome.role === 'reader'
-    const possible = welcome.role === 'admin' ? [...REMOTE, ...MANAGED] : REMOTE
-    this.capabilities = new Set(possible.filter((name) => welcome.capabilities.includes(name)))
+    this.capabilities = capabilitiesOf(welcome)
   }
 
   /**
@@ -190,12 +183,7 @@ export class ClientStorage implements Storage {
 
   allocateOids(count: number): Oid {
     this.#assertOpen()
-    if (!Number.isSafeInteger(count) || count < 1) {
-      throw new PerdureError(
-        'PERDURE_ARGUMENT',
-        `Cannot allocate ${count} oids: the count must be a whole number from 1.`,
-      )
-    }
+    checkCount(count)
     if (this.readonly) throw this.#readonlyError()
     // Only a connection knows whether the server is still the one that has given the oids at hand.
     this.#exchange.ensureConnected(this.#settings.timeoutMs)
@@ -301,7 +289,7 @@ export class ClientStorage implements Storage {
   #assertCan(capability: Capability): void {
     this.#assertOpen()
     if (this.capabilities.has(capability)) return
-    const why = MANAGED.includes(capability) && this.#session.welcome.role !== 'admin' ? ' for you' : ''
+    const why = this.#session.welcome.capabilities.includes(capability) ? ' for you' : ''
     throw new PerdureError(
       'PERDURE_UNSUPPORTED',
       `The storage at ${this.location} does not have the capability '${capability}'${why}.`,

@@ -102,7 +102,7 @@ describe('perdure on a database file', () => {
       writeFileSync(path, bytes)
       const verified = await run('db', 'verify', path)
       expect(verified.code).to.equal(5)
-      expect(verified.stdout).to.match(/1 problems|[1-9]\d* problems/)
+      expect(verified.stdout).to.match(/[1-9]\d* problems?/)
       const repaired = (await json('db', 'repair', path, '--to', directory.join('good.perdure'))) as {
         lostCount: number
       }

@@ -43,7 +43,7 @@ describe('ClientStorage', () => {
 
   storageSuite({
     name: 'ClientStorage with a FileStorage behind it',
-    capabilities: ['persistent', 'durable', 'verify'],
+    capabilities: ['persistent', 'durable', 'pack', 'history', 'verify'],
     create: ({ serializer }) => serveFile(serializer),
     reopen: (closed) => ClientStorage.connect(closed.location),
     cleanup: stop,

@@ -81,6 +81,28 @@ describe('packError and unpackError', () => {
     }
   })
 
+  it('keep causes, and causes of causes, but not without end', () => {
+    const deepest = new TypeError('deepest')
+    const middle = new CorruptionError('/db', 7, 'flipped', { cause: deepest })
+    const error = unpackError(packError(new PerdureError('PERDURE_IO', 'top', { cause: middle })))
+    const cause = error.cause as CorruptionError
+    expect(cause).to.be.instanceOf(CorruptionError)
+    expect([cause.code, cause.path, cause.offset, cause.message]).to.deep.equal([
+      'PERDURE_CORRUPTION',
+      '/db',
+      7,
+      middle.message,
+    ])
+    expect(cause.cause).to.be.instanceOf(Error).and.to.include({ name: 'TypeError', message: 'deepest' })
+    expect(Object.keys(error)).not.to.include('cause')
+
+    const endless = new PerdureError('PERDURE_IO', 'again')
+    endless.cause = endless
+    let depth = 0
+    for (let packed: PackedError | undefined = packError(endless); packed !== undefined; packed = packed.cause) depth++
+    expect(depth).to.equal(5)
+  })
+
   it('are inverses, through a structured clone and through JSON', () => {
     const details = fc.record({ oid: fc.maxSafeNat(), path: fc.string(), extra: fc.array(fc.nat()) })
     const conflict = fc.record({ oid: fc.maxSafeNat(), className: fc.string(), tid: fc.maxSafeNat() })

@@ -13,6 +13,7 @@ const DOCUMENTS = [
   'docs/history.md',
   'docs/pack.md',
   'docs/errors.md',
+  'docs/server.md',
 ]
 
 for (const document of DOCUMENTS) {

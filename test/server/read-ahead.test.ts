@@ -98,8 +98,10 @@ describe('ReadAhead', () => {
   })
 
   it('sends the object even if what it refers to cannot be read', async () => {
-    await storage.commit({ base: 0, reads: [], writes: [{ oid: 0, data: Buffer.from('no record at all') }] })
-    expect(load(0, 5)).to.deep.equal([[0]])
+    await grow(3, 1)
+    storage.damaged.add(2)
+    expect(load(0, 5)).to.deep.equal([[0, 1]])
+    expect(thrownBy(() => load(2, 5)).code).to.equal('PERDURE_CORRUPTION')
   })
 
   it('refuses an object that is longer than a frame', async () => {

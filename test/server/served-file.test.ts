@@ -104,6 +104,39 @@ describe('A served file', () => {
     storage = await FileStorage.open(directory.join('served.perdure'))
     expect(textOf(storage.snapshot().load(0))).to.equal('last')
   })
+
+  it('knows after a restart, and after a pack, what became of commits', async () => {
+    const tokens = Array.from({ length: 7 }, () => randomBytes(16))
+    const first = await server.client()
+    for (const [base, token] of tokens.slice(0, 6).entries()) {
+      const writes = [write(0, `${base}`)]
+      await first.ask('committed', { type: 'commit', base, token, note: '', user: '', reads: [], writes })
+    }
+    const [, second, , , , , never] = tokens as [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]
+    await restart()
+    let client = await server.client()
+    expect(await outcomeOf(client, second, 1)).to.deep.equal({ type: 'outcome', outcome: 'committed', tid: 2 })
+    expect(await outcomeOf(client, never, 0)).to.include({ outcome: 'refused' })
+
+    await client.request({ type: 'pack', retain: { transactions: 3 }, keepOld: false })
+    await restart()
+    client = await server.client()
+    const fifth = tokens[4] as Buffer
+    expect(await outcomeOf(client, fifth, 4)).to.deep.equal({ type: 'outcome', outcome: 'committed', tid: 5 })
+    expect(await outcomeOf(client, second, 1)).to.include({ outcome: 'unknown' })
+    expect(await outcomeOf(client, never, 4)).to.include({ outcome: 'refused' })
+  })
+
+  async function restart(): Promise<void> {
+    await server.stop()
+    await storage.close()
+    storage = await FileStorage.open(directory.join('served.perdure'))
+    server = await TestServer.start({ storage, authenticator: anonymous('admin') })
+  }
+
+  function outcomeOf(client: ProtocolClient, token: Uint8Array, base: number) {
+    return client.ask('outcome', { type: 'outcome', token, base })
+  }
 })
 
 function text(oid: Oid): string {

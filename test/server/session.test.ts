@@ -165,6 +165,27 @@ describe('Session', () => {
     expect(other.isWelcome).to.equal(false)
   })
 
+  it('reads nothing more from a client whose commits under way are many bytes', async () => {
+    const bench = await new SessionBench(storage).letIn()
+    const waiting: (() => void)[] = []
+    storage.commit = () => new Promise((resolve) => waiting.push(() => resolve({ tid: 0 })))
+    const writes = [write(0, 'x'.repeat(8 * MIB))]
+    for (let id = 1; id <= 20; id++) {
+      const token = Buffer.alloc(16, id)
+      bench.send(id, { type: 'commit', base: 0, token, note: '', user: '', reads: [], writes })
+    }
+    expect(bench.transport.isPaused).to.equal(true)
+    expect(waiting).to.have.length(8)
+    while (waiting.length > 0) {
+      waiting.shift()?.()
+      await turn()
+      expect(waiting.length).to.be.at.most(8)
+    }
+    for (let id = 1; id <= 20; id++) expect(bench.typesFor(id).at(-1)).to.equal('committed')
+    expect(bench.transport.isPaused).to.equal(false)
+    bench.session.ended()
+  })
+
   it('closes when a request has the id of another one under way', async () => {
     const bench = await new SessionBench(storage).letIn()
     storage.onPack = () => new Promise(() => {})

@@ -228,6 +228,17 @@ describe('ClientStorage and its server', () => {
       expect(seen).to.equal(3010)
     })
 
+    it('give up work whose progress is told to a function that throws', async () => {
+      const storage = await connect(await serve({ path: directory.join('a.perdure') }))
+      await storage.commit({ base: 0, reads: [], writes: [thing(ROOT_OID)] })
+      const problem = new Error('enough')
+      const onProgress = () => {
+        throw problem
+      }
+      expect(await storage.verify({ onProgress }).catch((error) => error)).to.equal(problem)
+      expect((await storage.verify()).objects).to.equal(1)
+    })
+
     it('go by the role that the server gives', async () => {
       const reader = await connect(await serve({ role: 'reader' }))
       expect([reader.readonly, [...reader.capabilities]]).to.deep.equal([true, []])

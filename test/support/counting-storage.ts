@@ -1,3 +1,5 @@
+import { CorruptionError } from '../../src/core/errors.js'
+import type { Oid } from '../../src/core/oid.js'
 import type { PackOptions, PackResult, Snapshot } from '../../src/core/storage.js'
 import { MemoryStorage } from '../../src/storages/memory.js'
 
@@ -5,6 +7,8 @@ import { MemoryStorage } from '../../src/storages/memory.js'
 export class CountingStorage extends MemoryStorage {
   openSnapshots = 0
   loads = 0
+  /** Objects that cannot be read. */
+  readonly damaged = new Set<Oid>()
   /** Called in place of a pack. */
   onPack: ((options: PackOptions) => Promise<PackResult>) | undefined
 
@@ -16,6 +20,7 @@ export class CountingStorage extends MemoryStorage {
       tid: snapshot.tid,
       load: (oid) => {
         this.loads++
+        if (this.damaged.has(oid)) throw new CorruptionError('memory', oid, 'a test says so')
         return snapshot.load(oid)
       },
       loadMany: (oids) => snapshot.loadMany(oids),

@@ -1,3 +1,4 @@
+import { count } from '../../cli/count.js'
 import { EXIT } from '../../cli/exit-codes.js'
 import { interruptSignal } from '../../cli/interrupt.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
@@ -26,7 +27,9 @@ ${EXIT.damaged} if anything is wrong.`
     })
     progress.end()
     const { objects, bytes, classes, problems, problemCount } = report
-    this.log(`${objects} objects, ${formatBytes(bytes)}, ${problemCount === 0 ? 'sound' : `${problemCount} problems`}`)
+    this.log(
+      `${count(objects, 'object')}, ${formatBytes(bytes)}, ${problemCount === 0 ? 'sound' : count(problemCount, 'problem')}`,
+    )
     for (const { oid, offset, message } of problems) {
       const where = oid === undefined ? (offset === undefined ? '' : `byte ${offset}: `) : `object ${oid}: `
       this.log(`  ${where}${message}`)

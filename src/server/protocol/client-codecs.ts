@@ -1,10 +1,18 @@
+import { PerdureError } from '../../core/errors.js'
 import type { Oid } from '../../core/oid.js'
 import type { RecordWrite, Retention } from '../../core/storage.js'
 import { bare, type Codecs } from './codec.js'
 import type { FrameWriter } from './frame-writer.js'
 import { readJson, writeJson } from './json-fields.js'
 import { readLimits } from './limit-codec.js'
-import { type ClientNotice, MAX_LOAD_MANY, type Request, TOKEN_BYTES } from './messages.js'
+import {
+  type ClientNotice,
+  MAX_COMMIT_READS,
+  MAX_COMMIT_WRITES,
+  MAX_LOAD_MANY,
+  type Request,
+  TOKEN_BYTES,
+} from './messages.js'
 import type { PayloadReader } from './payload-reader.js'
 import { recordsBytes } from './record-codecs.js'
 
@@ -83,9 +91,7 @@ const reading: Pick<Codecs<Request>, 'snapshot' | 'load' | 'loadMany' | 'records
     },
     read: (input) => {
       const snapshot = input.id()
-      const oids = input.ids()
-      if (oids.length > MAX_LOAD_MANY) throw input.error(`it asks for more than ${MAX_LOAD_MANY} objects`)
-      return { type: 'loadMany', snapshot, oids }
+      return { type: 'loadMany', snapshot, oids: input.ids(MAX_LOAD_MANY) }
     },
   },
   records: {
@@ -138,6 +144,8 @@ const writing: Pick<Codecs<Request>, 'allocate' | 'commit' | 'outcome'> = {
     bytes: ({ note, user, reads, writes }) =>
       64 + (note.length + user.length) * 3 + reads.length * 5 + recordsBytes(writes),
     write: (out, { base, token, note, user, reads, writes }) => {
+      assertNotTooMany('writes', writes.length, MAX_COMMIT_WRITES)
+      assertNotTooMany('reads', reads.length, MAX_COMMIT_READS)
       out.id(base)
       out.bytes(token)
       out.string(note)
@@ -155,7 +163,7 @@ const writing: Pick<Codecs<Request>, 'allocate' | 'commit' | 'outcome'> = {
       token: input.view(TOKEN_BYTES),
       note: input.string(),
       user: input.string(),
-      reads: input.ids(),
+      reads: input.ids(MAX_COMMIT_READS),
       writes: readWrites(input),
     }),
   },
@@ -286,6 +294,18 @@ function readRetention(input: PayloadReader): Retention | undefined {
 
 function readWrites(input: PayloadReader): RecordWrite[] {
   const writes: { oid: Oid; data: Buffer }[] = []
-  for (let count = input.count(2); count > 0; count--) writes.push({ oid: input.id(), data: input.sized() })
+  for (let count = input.count(2, MAX_COMMIT_WRITES); count > 0; count--)
+    writes.push({ oid: input.id(), data: input.sized() })
   return writes
+}
+
+function assertNotTooMany(what: string, count: number, limit: number): void {
+  if (count <= limit) return
+  throw new PerdureError(
+    'PERDURE_LIMIT',
+    `A commit over the network has at most ${limit} ${what}: this one has ${count}.`,
+    {
+      details: { limit },
+    },
+  )
 }

@@ -6,7 +6,7 @@ export interface Codec<M> {
   readonly kind: number
   /** Whether it carries the id of a request; notices do not. */
   readonly numbered: boolean
-  /** @throws PerdureError `PERDURE_ARGUMENT` for what cannot be sent */
+  /** @throws PerdureError `PERDURE_ARGUMENT` for what cannot be sent, `PERDURE_LIMIT` for too much of it */
   write(out: FrameWriter, message: M): void
   /** @throws PerdureError `PERDURE_PROTOCOL` */
   read(input: PayloadReader): M

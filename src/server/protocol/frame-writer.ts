@@ -24,6 +24,8 @@ const HEADER_BYTES = LENGTH_BYTES + KIND_AND_REQUEST_BYTES
 /** Frames are laid out one behind the other in pieces of memory of this size; longer ones get a piece of their own. */
 const SLAB_BYTES = 65_536
 
+const NOTHING = Buffer.alloc(0)
+
 /**
  * Writes frames, one at a time. Frames that are written one after another mostly lie side by side in memory, so that
  * they can be sent in one piece; what has been handed out is never written to again.
@@ -55,6 +57,11 @@ export class FrameWriter extends ByteWriter {
     const bytes = this.frameBytes
     this.buffer.writeUInt32LE(bytes - LENGTH_BYTES, this.#start)
     const frame = this.buffer.subarray(this.#start, this.length)
+    // A short frame that came to lie behind a long one would keep the memory of both.
+    if (this.buffer.length > SLAB_BYTES) {
+      this.buffer = NOTHING
+      this.length = 0
+    }
     this.#start = this.length
     return frame
   }

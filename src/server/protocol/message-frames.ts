@@ -26,7 +26,8 @@ const writer = new FrameWriter()
  * The frame of a message to the server.
  *
  * @param request its id, from 1; 0 for a notice
- * @throws PerdureError `PERDURE_ARGUMENT` if a number in it cannot be sent
+ * @throws PerdureError `PERDURE_ARGUMENT` if a number in it cannot be sent; `PERDURE_LIMIT` if a commit has more reads
+ *   or writes than may be sent at once
  */
 export function encodeClientMessage(request: number, message: ClientMessage): Buffer {
   return encode(clientCodecs as Codecs<ClientMessage>, request, message)

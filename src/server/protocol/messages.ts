@@ -142,6 +142,10 @@ export const STREAM_WINDOW = 16
 /** How many objects one `loadMany` may ask for. */
 export const MAX_LOAD_MANY = 65_536
 
+/** How many objects one commit may write, and how many it may name as read. */
+export const MAX_COMMIT_WRITES = 1_048_576
+export const MAX_COMMIT_READS = 16_777_216
+
 /** Length of a commit's token. */
 export const TOKEN_BYTES = 16
 

@@ -61,14 +61,15 @@ export class PayloadReader {
   }
 
   /** Counts things that take at least `size` bytes each. */
-  count(size: number): number {
+  count(size: number, limit = Number.POSITIVE_INFINITY): number {
     const count = this.id()
     if (count * size > this.left) throw this.error('a count is larger than the frame')
+    if (count > limit) throw this.error(`a list has more than ${limit} entries`)
     return count
   }
 
-  ids(): number[] {
-    const count = this.count(1)
+  ids(limit?: number): number[] {
+    const count = this.count(1, limit)
     const ids: number[] = []
     for (let i = 0; i < count; i++) ids.push(this.id())
     return ids

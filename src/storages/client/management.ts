@@ -7,7 +7,7 @@ import type { Exchange } from './exchange.js'
  *
  * @param onPart called with what the server tells meanwhile, from where it may do anything
  * @param signal gives the work up
- * @throws PerdureError what the server throws; the signal's reason
+ * @throws PerdureError what the server throws; the signal's reason; what `onPart` throws, after which the work is given up
  */
 export async function manage(
   exchange: Exchange,
@@ -17,12 +17,20 @@ export async function manage(
 ): Promise<Reply> {
   signal?.throwIfAborted()
   let cancel = () => {}
+  const tell = (part: Part, failed: (reason: unknown) => void) => {
+    try {
+      onPart(part)
+    } catch (error) {
+      cancel()
+      failed(error)
+    }
+  }
   try {
     return await new Promise<Reply>((done, failed) => {
       const id = exchange.send(request, {
         patient: true,
         // What the program does when it is told may block this thread; an exchange must not call it in between.
-        part: (part) => queueMicrotask(() => onPart(part)),
+        part: (part) => queueMicrotask(() => tell(part, failed)),
         done: (reply) => (reply.type === 'error' ? failed(reasonOf(unpackError(reply.error), signal)) : done(reply)),
         failed,
       })

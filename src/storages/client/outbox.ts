@@ -4,8 +4,9 @@
  */
 export class Outbox {
   readonly #send: (bytes: Uint8Array<ArrayBuffer>) => void
-  /** To be sent at the end of the microtask. */
   #frames: Uint8Array[] = []
+  /** True if what is to be sent will be sent at the end of the microtask. */
+  #isUrgent = false
   #waiting: Uint8Array[] = []
   #underWay = 0
   #limit = 1
@@ -38,17 +39,21 @@ export class Outbox {
 
   #start(frame: Uint8Array): void {
     this.#underWay++
-    this.post(frame)
+    this.#frames.push(frame)
+    if (this.#isUrgent) return
+    this.#isUrgent = true
+    queueMicrotask(() => this.flush())
   }
 
-  /** Sends a frame that is not answered, or that is counted already. */
+  /** Sends a frame that nobody waits for: with the next request, or when there is nothing else to do. */
   post(frame: Uint8Array): void {
-    if (this.#frames.length === 0) queueMicrotask(() => this.flush())
+    if (this.#frames.length === 0) setImmediate(() => this.flush())
     this.#frames.push(frame)
   }
 
-  /** Sends now what waits for the end of the microtask. */
+  /** Sends now what waits to be sent. */
   flush(): void {
+    this.#isUrgent = false
     const frames = this.#frames
     if (frames.length === 0) return
     this.#frames = []

@@ -17,6 +17,12 @@ function isId(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0 && value <= MAX_ID
 }
 
+/** Refuses numbers of oids that nobody can allocate. */
+export function checkCount(count: number): void {
+  if (Number.isSafeInteger(count) && count >= 1) return
+  throw new PerdureError('PERDURE_ARGUMENT', `Cannot allocate ${count} oids: the count must be a whole number from 1.`)
+}
+
 /** Refuses what cannot be sent. The rest is the server's storage to judge. */
 export function checkRequest({ base, reads, writes, note = '', user = '', token }: CommitRequest): void {
   if (!isId(base)) throw new PerdureError('PERDURE_ARGUMENT', `${base} is not a transaction identifier.`)

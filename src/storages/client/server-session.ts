@@ -1,5 +1,18 @@
 import { PerdureError } from '../../core/errors.js'
+import type { Capability } from '../../core/storage.js'
 import type { Welcome } from '../../server/protocol/messages.js'
+
+/** What a server's storage may be able to do and a client can ask for; the rest belongs to the server's process. */
+const REMOTE: readonly Capability[] = ['persistent', 'durable', 'history']
+
+/** The same, for clients that may manage the database. */
+const MANAGED: readonly Capability[] = ['pack', 'verify']
+
+/** What a client can do with the storage behind a server. */
+export function capabilitiesOf({ role, capabilities }: Welcome): ReadonlySet<Capability> {
+  const possible = role === 'admin' ? [...REMOTE, ...MANAGED] : REMOTE
+  return new Set(possible.filter((name) => capabilities.includes(name)))
+}
 
 /** Who the server is, from one connection to the next. */
 export class ServerSession {

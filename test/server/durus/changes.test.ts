@@ -1,7 +1,19 @@
 import { expect } from 'chai'
-import { FileStorage } from '../../../src/storages/index.js'
+import type { Oid, Tid } from '../../../src/core/oid.js'
+import { FileStorage, MemoryStorage } from '../../../src/storages/index.js'
+import { DelegatingStorage } from '../../isolation/delegating-storage.js'
 import { type DurusObject, durusRecord } from '../../support/durus-client.js'
 import { DURUS_ROOT, DurusStage } from '../../support/durus-stage.js'
+
+/** Says of one object that every transaction has removed it, as packs do. */
+class RemovingStorage extends DelegatingStorage {
+  removed: Oid | undefined
+
+  override changes(after: Tid, upTo: Tid): Oid[] {
+    const changes = [...(super.changes(after, upTo) ?? [])]
+    return this.removed === undefined ? changes : [...changes, this.removed]
+  }
+}
 
 describe('Protocol 1 when objects change', () => {
   const stage = new DurusStage()
@@ -36,6 +48,18 @@ describe('Protocol 1 when objects change', () => {
     await second.sync()
     expect(await second.load(a)).to.deep.equal(durusRecord({ oid: a, data: 'a' }))
     expect(await first.load(a)).to.deep.equal(durusRecord({ oid: a, data: 'a' }))
+  })
+
+  it('answers I for what was removed since a client was told, and K for what was not there', async () => {
+    const storage = new RemovingStorage(new MemoryStorage({ serializer: 'pickle' }))
+    const { client: first, connect } = await stage.startWithRoot({}, storage)
+    const second = await connect()
+    storage.removed = 5
+    expect(await first.commit({ ...DURUS_ROOT, data: 'newer' })).to.equal('O')
+    expect(await second.bulkLoad([5, 6])).to.deep.equal(['I', 'K'])
+    expect(await second.load(5)).to.equal('I')
+    expect((await second.sync()).toSorted()).to.deep.equal([0, 5])
+    expect(await second.bulkLoad([5, 6])).to.deep.equal(['K', 'K'])
   })
 
   it('lets a client that sees a conflict give up, and another one commit afterwards', async () => {

@@ -1,7 +1,12 @@
+import { randomBytes } from 'node:crypto'
+import { connect as connectSocket } from 'node:net'
 import { expect } from 'chai'
+import { encodeRecord } from '../../../src/core/record.js'
+import { PREFACE } from '../../../src/server/protocol/messages.js'
 import { condition } from '../../support/condition.js'
 import { durusRecord, durusTransaction, int4, int8 } from '../../support/durus-client.js'
 import { DURUS_ROOT, DurusStage } from '../../support/durus-stage.js'
+import { ProtocolClient } from '../../support/protocol-client.js'
 
 describe('A commit of protocol 1', () => {
   const stage = new DurusStage()
@@ -27,6 +32,28 @@ describe('A commit of protocol 1', () => {
     second.giveUp()
     await together
     expect([passed, server.gate.inside]).to.deep.equal([true, 0])
+  })
+
+  it('keeps clients of protocol 2 from committing, and they see its outcome', async () => {
+    const { server, client } = await stage.startWithRoot()
+    const socket = connectSocket(server.port, '127.0.0.1')
+    const other = new ProtocolClient(socket)
+    socket.write(PREFACE)
+    await other.hello()
+    const commit = (base: number) => {
+      const writes = [{ oid: 0, data: encodeRecord('Thing', [], Buffer.from('theirs')) }]
+      return other.request({ type: 'commit', base, token: randomBytes(16), note: '', user: '', reads: [], writes })
+    }
+    expect(await client.beginCommit()).to.deep.equal([])
+    const waiting = commit(1)
+    await condition(() => server.gate.waiting === 1)
+    expect(await client.finishCommit([{ ...DURUS_ROOT, data: 'mine' }])).to.equal('O')
+    expect((await waiting).reply.type).to.equal('conflicts')
+    expect((await commit(2)).reply.type).to.equal('committed')
+    expect(await client.load(0)).to.equal('I')
+    expect(await client.sync()).to.deep.equal([0])
+    expect(await client.load(0)).to.deep.equal(durusRecord({ oid: 0, data: 'theirs' }))
+    socket.destroy()
   })
 
   it('does not wait for a client that is gone, inside or outside the gate', async () => {

@@ -16,15 +16,16 @@ describe('A session of protocol 1', () => {
   it('sends records back byte for byte, large ones too', async () => {
     const { client, connect } = await stage.startWithRoot()
     const oids = await client.newOids(200)
-    const data = (length: number) => Array.from({ length }, (_, i) => String.fromCharCode((i * 7) % 256)).join('')
-    const objects = oids.map((oid, i) => ({ oid, data: data(i * 997), references: oids.slice(0, i % 5) }))
+    const bytes = Buffer.from(Array.from({ length: 200_000 }, (_, i) => (i * 7) % 256)).toString('latin1')
+    const objects = oids.map((oid, i) => ({ oid, data: bytes.slice(0, i * 997), references: oids.slice(0, i % 5) }))
     const large = { oid: await client.newOid(), data: 'x'.repeat(3_000_000), references: [...oids, ...oids] }
     expect(await client.commit(...objects, large)).to.equal('O')
     const reader = await connect()
-    expect(await reader.load(large.oid)).to.deep.equal(durusRecord(large))
-    const loaded = await reader.bulkLoad([...oids, 9999, 0])
-    expect(loaded.slice(0, 200)).to.deep.equal(objects.map(durusRecord))
-    expect(loaded.slice(200)).to.deep.equal(['K', durusRecord(DURUS_ROOT)])
+    const sent = [large, ...objects].map(durusRecord)
+    const loaded = [await reader.load(large.oid), ...(await reader.bulkLoad([...oids, 9999]))]
+    expect(loaded.pop()).to.equal('K')
+    // One comparison each: an assertion on buffers would look at every byte by itself.
+    expect(loaded.map((record, i) => sent[i]?.equals(record as Buffer))).to.deep.equal(sent.map(() => true))
     expect(await reader.bulkLoad([])).to.deep.equal([])
     expect(await reader.load(2n ** 60n)).to.equal('K')
   })
@@ -53,16 +54,6 @@ describe('A session of protocol 1', () => {
     storage.proceed()
     await condition(() => server.count('packed') === 2)
     expect(server.blames).to.deep.equal([])
-  })
-
-  it('removes by a pack what cannot be reached', async () => {
-    const { server, client } = await stage.startWithRoot()
-    const [kept, lost] = (await client.newOids(2)) as [number, number]
-    await client.commit({ ...DURUS_ROOT, references: [kept] }, { oid: kept, data: '' }, { oid: lost, data: '' })
-    expect(await client.pack()).to.equal('O')
-    await condition(() => server.count('packed') === 1)
-    await client.sync()
-    expect(await client.bulkLoad([kept, lost])).to.deep.equal([durusRecord({ oid: kept, data: '' }), 'K'])
   })
 
   it('says only in the log that a pack was not done', async () => {

@@ -95,6 +95,18 @@ describe('messages as frames', () => {
     expect(encodeClientMessage(1, { type: 'ping' }).toString('hex')).to.equal('050000000301000000')
   })
 
+  it('do not ask for more at once than they may', () => {
+    const data = Buffer.alloc(0)
+    const writes = new Array(1_048_577).fill({ oid: 1, data })
+    const message = { type: 'commit', base: 1, token: Buffer.alloc(16), note: '', user: '', reads: [], writes } as const
+    expect(thrownBy(() => encodeClientMessage(1, message)).code).to.equal('PERDURE_LIMIT')
+    const most = encodeClientMessage(1, { ...message, writes: writes.slice(1) })
+    expect(decodeClientMessage(frameOf(most))).to.have.nested.property('message.writes.length', 1_048_576)
+    const oids = new Array(65_537).fill(1)
+    const many = frameOf(encodeClientMessage(1, { type: 'loadMany', snapshot: 1, oids }))
+    expect(thrownBy(() => decodeClientMessage(many)).message).to.contain('more than 65536')
+  })
+
   it('give nothing a prototype', () => {
     const json = '{"loads":0,"commits":0,"conflicts":0,"bytes":0,"tid":0,"__proto__":{"polluted":1}}'
     const { message } = decodeServerMessage({ kind: 0x4a, request: 1, payload: Buffer.from(json) })

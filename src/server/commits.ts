@@ -1,0 +1,66 @@
+import type { Tid } from '../core/oid.js'
+import type { CommitRequest } from '../core/storage.js'
+import type { Identity } from './authentication.js'
+import type { Reply, Request } from './protocol/messages.js'
+import type { SessionHost } from './session-host.js'
+
+/** While commits of one client hold more than this, nothing more is read from it. */
+const MOST_COMMIT_BYTES = 64 * 1024 * 1024
+
+type Of<T extends Request['type']> = Extract<Request, { readonly type: T }>
+
+/** The commits of one client. */
+export class Commits {
+  readonly #host: SessionHost
+  readonly #identity: Identity
+  readonly #cover: (tid: Tid) => void
+  #bytesUnderWay = 0
+
+  /** @param cover tells the client what has changed up to a transaction, before it learns of it */
+  constructor(host: SessionHost, identity: Identity, cover: (tid: Tid) => void) {
+    this.#host = host
+    this.#identity = identity
+    this.#cover = cover
+  }
+
+  /** Whether those under way are enough for now. */
+  get isBusy(): boolean {
+    return this.#bytesUnderWay >= MOST_COMMIT_BYTES
+  }
+
+  async commit(request: Of<'commit'>): Promise<Reply> {
+    const { statistics, outcomes } = this.#host.services
+    const { user } = this.#identity
+    const startedAt = performance.now()
+    const bytes = request.writes.reduce((sum, { data }) => sum + data.length, 0)
+    this.#bytesUnderWay += bytes
+    try {
+      const { tid, conflicts } = await outcomes.commit(request.token, this.#asCommit(request))
+      const durationMs = performance.now() - startedAt
+      statistics.commitLatency.record(durationMs)
+      if (tid === undefined) {
+        statistics.conflicts++
+        this.#host.log({ event: 'conflict', user, conflicts: conflicts.length })
+        return { type: 'conflicts', conflicts }
+      }
+      statistics.commits++
+      this.#cover(tid)
+      this.#host.log({ event: 'committed', user, tid, records: request.writes.length, durationMs })
+      return { type: 'committed', tid }
+    } finally {
+      this.#bytesUnderWay -= bytes
+    }
+  }
+
+  async outcome({ token, base }: Of<'outcome'>): Promise<Reply> {
+    const result = await this.#host.services.outcomes.outcome(token, base)
+    const tid = result.outcome === 'committed' ? result.tid : 0
+    this.#cover(tid)
+    return { type: 'outcome', outcome: result.outcome, tid }
+  }
+
+  /** Who has said who they are commits under no other name. */
+  #asCommit({ base, reads, writes, note, user }: Of<'commit'>): CommitRequest {
+    return { base, reads, writes, note, user: this.#identity.user || user }
+  }
+}
