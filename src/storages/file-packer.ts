@@ -111,6 +111,8 @@ export class FilePacker {
 
 /** Where the transactions end that are not later than `time`. */
 function endAsOf(view: JournalView, time: number): number {
+  // A file that no pack has made was empty.
+  if (view.header.baseTid === 0 && view.header.historyFrom === 0) return FILE_HEADER_BYTES
   try {
     return complete(view.finder().notAfter(time))?.end ?? FILE_HEADER_BYTES
   } catch (error) {

@@ -95,7 +95,7 @@ describe('FileStorage.pack', () => {
     await storage.pack({
       onProgress: ({ phase }) => {
         phases.add(phase)
-        if (made.length >= 30) return
+        if (made.length >= 30 || (phase !== 'scan' && phase !== 'mark')) return
         const oid = storage.allocateOids(1)
         made.push(storage.commit({ base: 1, reads: [], writes: [record(oid, [2], text)] }))
         for (let i = 0; i < 10; i++) {
