@@ -78,15 +78,16 @@ export async function prefetchObjects(source: CrawlSource, start: readonly Oid[]
 /**
  * Every object that can be reached from `start`, breadth-first, if its class is wanted. Holds one number for each.
  *
+ * @param start called when the first object is asked for
  * @throws PerdureError `PERDURE_STALE` if the transaction is ended meanwhile
  */
 export async function* crawlObjects(
   source: CrawlSource,
-  start: readonly Oid[],
+  start: () => readonly Oid[],
   wanted: (className: string) => boolean,
 ): AsyncGenerator<object, void, undefined> {
+  const frontier = new Frontier(start())
   const { transaction } = source
-  const frontier = new Frontier(start)
   while (frontier.oids.length > 0) {
     const batches = new Batches(source, frontier.take(), transaction)
     for (let batch = batches.take(); batch !== undefined; batch = batches.take()) {
