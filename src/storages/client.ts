@@ -155,7 +155,10 @@ export class ClientStorage implements Storage {
   async snapshotAt(at: PointInTime): Promise<Snapshot> {
     this.#assertCan('history')
     await this.#exchange.connected(this.#settings.timeoutMs)
+    const { connection } = this.#exchange
     const { snapshot, tid } = await this.#exchange.ask<'snapshot'>({ type: 'snapshot', at: pointOf(at) })
+    // Somebody may have connected anew since the answer came; there the number means another snapshot, or none.
+    if (connection !== this.#handle.connection) throw notStored(this.location)
     return new ClientSnapshot(this.#handle, snapshot, tid)
   }
 

@@ -299,6 +299,21 @@ describe('ClientStorage and its server', () => {
     })
   })
 
+  it('does not take a snapshot of a lost connection for one of the next', async () => {
+    const slipping: BridgeStarter = (workerData, transferList) =>
+      new Worker(new URL('../support/slipping-bridge.js', import.meta.url), { workerData, transferList })
+    const storage = await ClientStorage.connect('perdure://nowhere', {}, slipping)
+    cleanups.push(() => storage.close())
+    const past = storage.snapshotAt(1)
+    // Lets the request go, and no more.
+    for (let i = 0; i < 10; i++) await Promise.resolve()
+    // Hears of the answer and of the loss, and connects again, before anybody else has a turn.
+    const newest = storage.snapshot()
+    expect(newest.tid).to.equal(5)
+    await failure('PERDURE_DISCONNECTED', () => past)
+    newest.release()
+  })
+
   it('does not keep a process from ending', async () => {
     const url = await serve()
     const storage = await connect(url)
