@@ -186,6 +186,31 @@ describe('Session', () => {
     bench.session.ended()
   })
 
+  it('counts what its commits have read, and how many objects they write, as bytes too', async () => {
+    const token = Buffer.alloc(16, 1)
+    const reads = Array.from({ length: 5_000_000 }, () => 0)
+    const writes = Array.from({ length: 200_000 }, (_, oid) => ({ oid, data: new Uint8Array() }))
+    for (const many of [
+      { reads, writes: [] },
+      { reads: [], writes },
+    ]) {
+      const bench = await new SessionBench(storage).letIn()
+      let underWay = 0
+      storage.commit = () => {
+        underWay++
+        return new Promise(() => {})
+      }
+      for (let id = 1; id <= 4; id++) {
+        token[0] = id
+        bench.send(id, { type: 'commit', base: 0, token: Buffer.from(token), note: '', user: '', ...many })
+      }
+      await turn()
+      expect(bench.transport.isPaused).to.equal(true)
+      expect(underWay).to.equal(2)
+      bench.session.ended()
+    }
+  })
+
   it('closes when a request has the id of another one under way', async () => {
     const bench = await new SessionBench(storage).letIn()
     storage.onPack = () => new Promise(() => {})
