@@ -21,6 +21,7 @@ export interface OutcomeLimits {
 /** After a rejection with one of these the commit has surely not happened. */
 const SURELY_REFUSED: ReadonlySet<unknown> = new Set([
   'PERDURE_ARGUMENT',
+  'PERDURE_DECODE',
   'PERDURE_LIMIT',
   'PERDURE_NO_SPACE',
   'PERDURE_OBJECT_MISSING',

@@ -96,6 +96,13 @@ describe('OutcomeRegister', () => {
     expect(await outcomes.outcome(token(2), 0)).to.deep.equal({ outcome: 'refused' })
   })
 
+  it('is not made to doubt everything by commits that make no sense', async () => {
+    const outcomes = register({ remembered: 1 })
+    const nonsense = { base: 0, reads: [], writes: [{ oid: 1, data: new Uint8Array() }] }
+    for (let n = 1; n <= 3; n++) await failure('PERDURE_DECODE', () => outcomes.commit(token(n), nonsense))
+    expect(await outcomes.outcome(token(3), 0)).to.deep.equal({ outcome: 'refused' })
+  })
+
   it('takes each token once', async () => {
     const outcomes = register()
     const first = outcomes.commit(token(1), change(1))
