@@ -211,6 +211,31 @@ describe('Session', () => {
     }
   })
 
+  it('keeps no more oids for a client than it may ask for at a time', async () => {
+    await fill(1, 100)
+    const bench = await new SessionBench(storage).letIn()
+    bench.send(1, { type: 'snapshot' })
+    await turn()
+    bench.transport.isOpen = false
+    const oids = Array.from({ length: 65_536 }, () => 0)
+    const ids = Array.from({ length: 20 }, (_, i) => i + 2)
+    for (const id of ids) bench.send(id, { type: 'loadMany', snapshot: 1, oids })
+    const drain = async () => {
+      for (let i = 0; i < 400; i++) {
+        bench.drain()
+        await turn()
+      }
+    }
+    await drain()
+    expect(ids.filter((id) => bench.typesFor(id).at(-1) === 'error')).to.deep.equal([18, 19, 20, 21])
+    for (const id of ids.slice(0, 16)) bench.send(0, { type: 'cancel', request: id })
+    await drain()
+    bench.send(30, { type: 'loadMany', snapshot: 1, oids: [0] })
+    await drain()
+    expect(bench.typesFor(30), 'there is room again').to.deep.equal(['recordsPart', 'done'])
+    bench.session.ended()
+  })
+
   it('closes when a request has the id of another one under way', async () => {
     const bench = await new SessionBench(storage).letIn()
     storage.onPack = () => new Promise(() => {})
