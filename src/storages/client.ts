@@ -27,6 +27,7 @@ import {
 } from './client/client-options.js'
 import { type ClientHandle, ClientSnapshot } from './client/client-snapshot.js'
 import { commitSafely, notStored } from './client/commits.js'
+import { Doubts } from './client/doubts.js'
 import { closed, Exchange, type ReplyOf } from './client/exchange.js'
 import { failing, listTransactions } from './client/history.js'
 import { manage } from './client/management.js'
@@ -60,6 +61,7 @@ export class ClientStorage implements Storage {
   readonly #oids: OidReserve
   readonly #session: ServerSession
   readonly #commits = new Set<Promise<unknown>>()
+  readonly #doubts = new Doubts()
   #closing: Promise<void> | undefined
 
   private constructor(parts: ClientParts, welcome: Welcome) {
@@ -149,6 +151,7 @@ export class ClientStorage implements Storage {
       this.#exchange.giveUp(error)
       throw error
     }
+    this.#doubts.settle(this.#exchange, (oids) => this.#oids.committed(oids))
     return new ClientSnapshot(this.#handle, snapshot, tid)
   }
 
@@ -208,6 +211,9 @@ export class ClientStorage implements Storage {
       const result = await committing
       if (result.tid !== undefined) this.#oids.committed(oids)
       return result
+    } catch (error) {
+      this.#doubts.note(error, request.base, oids)
+      throw error
     } finally {
       this.#commits.delete(committing)
     }

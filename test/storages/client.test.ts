@@ -11,6 +11,7 @@ import type { ClientStorageOptions } from '../../src/storages/client/client-opti
 import { ClientStorage } from '../../src/storages/client.js'
 import type { BridgeStarter } from '../../src/workers/sync-bridge.js'
 import { failure } from '../support/errors.js'
+import type { Play } from '../support/playing-bridge.js'
 import type { ServeRequest } from '../support/server-messages.js'
 import { Servers } from '../support/servers.js'
 import { TemporaryDirectory } from '../support/temporary-directory.js'
@@ -299,19 +300,38 @@ describe('ClientStorage and its server', () => {
     })
   })
 
-  it('does not take a snapshot of a lost connection for one of the next', async () => {
-    const slipping: BridgeStarter = (workerData, transferList) =>
-      new Worker(new URL('../support/slipping-bridge.js', import.meta.url), { workerData, transferList })
-    const storage = await ClientStorage.connect('perdure://nowhere', {}, slipping)
-    cleanups.push(() => storage.close())
-    const past = storage.snapshotAt(1)
-    // Lets the request go, and no more.
-    for (let i = 0; i < 10; i++) await Promise.resolve()
-    // Hears of the answer and of the loss, and connects again, before anybody else has a turn.
-    const newest = storage.snapshot()
-    expect(newest.tid).to.equal(5)
-    await failure('PERDURE_DISCONNECTED', () => past)
-    newest.release()
+  describe('whose connection is lost at a bad moment', () => {
+    async function play(play: Play, options: ClientStorageOptions = {}): Promise<ClientStorage> {
+      const start: BridgeStarter = (workerData, transferList) =>
+        new Worker(new URL('../support/playing-bridge.js', import.meta.url), {
+          workerData: { ...workerData, play },
+          transferList,
+        })
+      const storage = await ClientStorage.connect('perdure://nowhere', options, start)
+      cleanups.push(() => storage.close())
+      return storage
+    }
+
+    it('does not take a snapshot of it for one of the next', async () => {
+      const storage = await play('lose the past')
+      const past = storage.snapshotAt(1)
+      // Lets the request go, and no more.
+      for (let i = 0; i < 10; i++) await Promise.resolve()
+      // Hears of the answer and of the loss, and connects again, before anybody else has a turn.
+      const newest = storage.snapshot()
+      expect(newest.tid).to.equal(5)
+      await failure('PERDURE_DISCONNECTED', () => past)
+      newest.release()
+    })
+
+    it('goes on with objects whose commit was in doubt, once it turns out to have been stored', async () => {
+      const storage = await play('stay away', { timeoutMs: 50 })
+      storage.snapshot().release()
+      const oid = storage.allocateOids(1)
+      await failure('PERDURE_IN_DOUBT', () => storage.commit({ base: 5, reads: [], writes: [thing(oid)] }))
+      const now = await until(() => storage.snapshot())
+      expect((await storage.commit({ base: now.tid, reads: [], writes: [thing(oid)] })).tid).to.equal(6)
+    })
   })
 
   it('does not keep a process from ending', async () => {
@@ -326,6 +346,17 @@ describe('ClientStorage and its server', () => {
     expect(busy()).to.equal(idle)
   })
 })
+
+/** What `attempt` gives when it does not throw any more. */
+async function until<T>(attempt: () => T): Promise<T> {
+  for (;;) {
+    try {
+      return attempt()
+    } catch {
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+}
 
 function thing(oid: number, references: readonly number[] = [], size = 10): RecordWrite {
   const targets = references.map((target) => new Reference(target, 'Thing'))
