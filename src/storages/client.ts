@@ -62,6 +62,9 @@ export class ClientStorage implements Storage {
   readonly #session: ServerSession
   readonly #commits = new Set<Promise<unknown>>()
   readonly #doubts = new Doubts()
+  /** The server that the newest snapshot is of, as {@link oidEpoch}, and the transaction of the first one of it. */
+  #epochRead = 0
+  #epochFrom: Tid = 0
   #closing: Promise<void> | undefined
 
   private constructor(parts: ClientParts, welcome: Welcome) {
@@ -151,6 +154,8 @@ export class ClientStorage implements Storage {
       this.#exchange.giveUp(error)
       throw error
     }
+    if (this.#epochRead !== this.oidEpoch) this.#epochFrom = tid
+    this.#epochRead = this.oidEpoch
     this.#doubts.settle(this.#exchange, (oids) => this.#oids.committed(oids))
     return new ClientSnapshot(this.#handle, snapshot, tid)
   }
@@ -202,6 +207,8 @@ export class ClientStorage implements Storage {
     if (this.readonly && request.writes.length > 0) throw this.#readonlyError()
     this.#exchange.checkUsable()
     if (this.#exchange.connection === 0) throw notStored(this.location)
+    // What the transaction has read may be unknown to a server that was started anew, which may serve a backup.
+    if (this.#epochRead !== this.oidEpoch || request.base < this.#epochFrom) throw notStored(this.location)
     const lost = this.#oids.findLost(request.writes)
     if (lost !== undefined) throw notStored(this.location)
     const oids = request.writes.map(({ oid }) => oid)
