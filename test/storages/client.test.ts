@@ -324,6 +324,23 @@ describe('ClientStorage and its server', () => {
       newest.release()
     })
 
+    it('does not take a server for lost that is at work on what was sent earlier', async () => {
+      const storage = await play('be slow', { timeoutMs: 1000 })
+      const commits = Array.from({ length: 12 }, (_, i) =>
+        storage.commit({ base: 5, reads: [], writes: [thing(i + 1)] }),
+      )
+      for (const { tid } of await Promise.all(commits)) expect(tid).to.equal(6)
+    })
+
+    it('does not wait for ever behind a stream that nobody reads', async () => {
+      const storage = await play('be slow', { timeoutMs: 100 })
+      const stream = storage.transactions({ to: 5 })[Symbol.asyncIterator]()
+      const next = stream.next().catch(() => undefined)
+      await new Promise((resolve) => setImmediate(resolve))
+      await failure('PERDURE_TIMEOUT', () => storage.snapshotAt(1))
+      await next
+    })
+
     it('goes on with objects whose commit was in doubt, once it turns out to have been stored', async () => {
       const storage = await play('stay away', { timeoutMs: 50 })
       storage.snapshot().release()

@@ -19,12 +19,16 @@ export type Play =
   | 'lose the past'
   /** The first connection is lost by a commit, which is stored. The server is away for a while, and is then another one. */
   | 'stay away'
+  /** The server takes one request at a time, and takes its time over commits. */
+  | 'be slow'
 
 /** The newest transaction of the database that this thread pretends to have. */
 const NEWEST = 5
 
 /** With so many attempts to connect the server is not there, after the first one. */
 const ATTEMPTS_AWAY = 3
+
+const COMMIT_MS = 150
 
 const { play } = workerData as BridgeWorkerData<unknown> & { readonly play: Play }
 
@@ -42,7 +46,7 @@ function connect(connection: number): void {
   }
   const welcome: Welcome = {
     version: PROTOCOL_VERSION,
-    limits: DEFAULT_LIMITS,
+    limits: play === 'be slow' ? { ...DEFAULT_LIMITS, requests: 1 } : DEFAULT_LIMITS,
     serverId: play === 'stay away' ? String(connection) : 'one',
     databaseId: 'one',
     location: 'nowhere',
@@ -76,8 +80,12 @@ function answer(connection: number, id: number, request: Request): void {
       post(connection, id, { type: 'allocated', first: 100 })
       break
     case 'commit':
-      if (connection === 1) end.post({ type: 'lost', connection, error: problem('PERDURE_DISCONNECTED') })
+      if (play === 'be slow') setTimeout(() => post(connection, id, { type: 'committed', tid: NEWEST + 1 }), COMMIT_MS)
+      else if (connection === 1) end.post({ type: 'lost', connection, error: problem('PERDURE_DISCONNECTED') })
       else post(connection, id, { type: 'committed', tid: NEWEST + 1 })
+      break
+    case 'ping':
+      post(connection, id, { type: 'done' })
       break
     case 'outcome':
       post(connection, id, { type: 'outcome', outcome: 'committed', tid: NEWEST })
