@@ -251,7 +251,7 @@ export class Requests {
   }
 
   #stream(id: number, type: Request['type'], send: (stream: PartStream) => Promise<void>): undefined {
-    const stream = new PartStream(this.#output)
+    const stream = new PartStream(this.#output, this.#host.services.turns)
     return this.#run(id, type, stream, async () => {
       await send(stream)
       return DONE

@@ -101,7 +101,7 @@ export class ClientStorage implements Storage {
       throw new PerdureError('PERDURE_ARGUMENT', `The option tls is of no use for ${location}: write perdure+tls://`)
     }
     const oids = new OidReserve()
-    const readAhead = new ReadAhead()
+    const readAhead = new ReadAhead(settings.cacheBytes > 0)
     const records = new SharedRecords(settings.cacheBytes, () => readAhead.used())
     const session = new ServerSession(location, () => oids.serverRestarted())
     const exchange = new Exchange(

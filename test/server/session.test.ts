@@ -1,8 +1,9 @@
 import { expect } from 'chai'
 import { PerdureError } from '../../src/core/errors.js'
-import type { Authenticator } from '../../src/server/authentication.js'
+import { type Authenticator, anonymous } from '../../src/server/authentication.js'
 import { encodeClientMessage } from '../../src/server/protocol/message-frames.js'
 import { DEFAULT_LIMITS, PREFACE, STREAM_WINDOW } from '../../src/server/protocol/messages.js'
+import { TurnLimit } from '../../src/server/turn-limit.js'
 import { write } from '../../src/testing/suite-context.js'
 import { CountingStorage } from '../support/counting-storage.js'
 import { SessionBench, turn } from '../support/fake-transport.js'
@@ -86,6 +87,25 @@ describe('Session', () => {
     expect(bench.typesFor(3)).to.have.length(STREAM_WINDOW + 1)
     expect(bench.typesFor(3).at(-1)).to.equal('done')
     bench.session.ended()
+  })
+
+  it('lets others have their turn in the middle of a stream', async () => {
+    const objects = 1000
+    await fill(objects, 10)
+    const turnsFor = async (limitMs: number) => {
+      const turns = new TurnLimit(limitMs)
+      const bench = await new SessionBench(storage, anonymous('reader'), DEFAULT_LIMITS, turns).letIn()
+      bench.send(1, { type: 'snapshot' })
+      bench.send(2, { type: 'loadMany', snapshot: 1, oids: Array.from({ length: objects }, (_, oid) => oid) })
+      let count = 0
+      for (; bench.typesFor(2).at(-1) !== 'done'; count++) await turn()
+      expect(bench.typesFor(2)).to.deep.equal(['recordsPart', 'done'])
+      bench.session.ended()
+      return count
+    }
+    expect(await turnsFor(Number.POSITIVE_INFINITY)).to.be.below(4)
+    // No piece of work follows another one in the same turn.
+    expect(await turnsFor(-1)).to.be.greaterThan(5)
   })
 
   it('tells a client that does not read of no changes', async () => {
