@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
+import { ExitError } from '@oclif/core/errors'
 import { PerdureError } from '../index.js'
+import { EXIT } from './exit-codes.js'
 
 /**
  * A password: from a file, or typed twice without being shown, or from what comes through standard input. Never from
@@ -36,7 +38,10 @@ function askHidden(question: string): Promise<string> {
       lines.close()
       process.stderr.write('\n')
     })
-    lines.once('SIGINT', () => lines.close())
+    lines.once('SIGINT', () => {
+      reject(new ExitError(EXIT.interrupted))
+      lines.close()
+    })
     lines.once('close', () => reject(new PerdureError('PERDURE_ARGUMENT', 'No password was typed.')))
   })
 }
