@@ -6,6 +6,9 @@ import { chooseTarget, connectTo } from '../../cli/target.js'
 
 const TIMEOUT_MS = 30_000
 
+/** A server that is there answers soon. */
+const CONNECT_TIMEOUT_MS = 3000
+
 export default class DbStop extends PerdureCommand {
   static override summary = 'Stop a server; of one on this machine, wait until it has ended.'
   static override description =
@@ -31,7 +34,10 @@ that is not yours, or runs on another machine, is asked to stop; that it must al
     const target = chooseTarget({ ...flags, file: undefined })
     const saysWhere = [flags.url, flags.host, flags.port, flags.socket].some((value) => value !== undefined)
     if (target.kind === 'file' || !saysWhere || flags['pid-file'] !== undefined) throw noSuchServer()
-    await using storage = await connectTo(flags, target.url)
+    await using storage = await connectTo(
+      { ...flags, 'timeout-ms': flags['timeout-ms'] ?? CONNECT_TIMEOUT_MS },
+      target.url,
+    )
     await storage.stopServer()
     this.log(`Asked the server at ${target.url} to stop.`)
   }
