@@ -242,7 +242,10 @@ export class Requests {
 
   #stop(): Reply {
     if (!this.#host.services.allowStop) {
-      throw new PerdureError('PERDURE_PERMISSION', 'This server cannot be stopped by its clients.')
+      throw new PerdureError(
+        'PERDURE_PERMISSION',
+        'This server cannot be stopped by its clients: it was started without allowRemoteStop.',
+      )
     }
     this.#host.log({ event: 'stopRequested', user: this.#identity.user })
     // The answer goes first.

@@ -254,6 +254,18 @@ export class ClientStorage implements Storage {
     return manage(this.#exchange, request, onPart, signal)
   }
 
+  /**
+   * Asks the server to end, in good order: it answers the commits under way and closes its connections, this one too.
+   *
+   * @throws PerdureError `PERDURE_PERMISSION` if the server was not started that way, or this client is no admin;
+   *   `PERDURE_TIMEOUT`, `PERDURE_DISCONNECTED`, `PERDURE_CLOSED`
+   */
+  async stopServer(): Promise<void> {
+    this.#assertOpen()
+    await this.#exchange.connected(this.#settings.timeoutMs)
+    await this.#exchange.ask<'done'>({ type: 'stop' })
+  }
+
   /** @throws PerdureError `PERDURE_UNSUPPORTED` always: each thread connects by itself, with the same address */
   share(): SharedStorage {
     this.#assertOpen()
