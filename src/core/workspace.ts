@@ -194,7 +194,12 @@ export class Workspace implements ObjectOwner, CrawlSource {
   /** Ends the transaction, whose changes the storage has taken as transaction `tid`. */
   committed(base: Tid, tid: Tid): void {
     // What was written is current as of `tid`, and the storage has made sure that nobody else wrote it since `base`.
-    this.#invalidate(base, tid - 1)
+    try {
+      this.#invalidate(base, tid - 1)
+    } catch {
+      // The storage was closed while it committed. That must not make the commit look as if it had failed.
+      this.cache.invalidateAll()
+    }
     this.#cacheTid = tid
     this.changes.accepted(this.cache)
     this.end()

@@ -1,3 +1,4 @@
+import { discard } from '../journal/discard.js'
 import type { FileSystem, OpenFile } from '../journal/journal-file.js'
 import { prepackPath, prepackTemporaryPath, type SwitchRequest, type TailProgress } from '../journal/packed-base.js'
 import type { JournalState } from '../journal/recovery.js'
@@ -76,16 +77,11 @@ function finish(copier: TailCopier, file: OpenFile): JournalState {
 function keep(fileSystem: FileSystem, path: string): void {
   const temporary = prepackTemporaryPath(path)
   fileSystem.unlink(temporary)
-  fileSystem.link(path, temporary)
-  fileSystem.rename(temporary, prepackPath(path))
-  // It is still there if it was only another name of the file that was kept already.
-  fileSystem.unlink(temporary)
-}
-
-function discard(fileSystem: FileSystem, path: string): void {
   try {
-    fileSystem.unlink(path)
-  } catch {
-    // The next opening removes it.
+    fileSystem.link(path, temporary)
+    fileSystem.rename(temporary, prepackPath(path))
+  } finally {
+    // It is still there if that failed, or if it was only another name of the file that was kept already.
+    discard(fileSystem, temporary)
   }
 }

@@ -1,6 +1,7 @@
 import type { Tid } from '../core/oid.js'
 import type { PackProgress } from '../core/storage.js'
 import { baseEnd } from '../journal/base-layout.js'
+import { discard } from '../journal/discard.js'
 import { checksumSeed, encodeFileHeader, FILE_HEADER_BYTES, type FileHeader } from '../journal/format.js'
 import type { FileSystem } from '../journal/journal-file.js'
 import { NO_PAGES, OidIndex, PAGE_ENTRIES, reserveIndexMemory } from '../journal/oid-index.js'
@@ -70,7 +71,7 @@ export async function makeBase(
   try {
     return await maker.run()
   } catch (error) {
-    fileSystem.unlink(packPath(subject.shared.path))
+    discard(fileSystem, packPath(subject.shared.path))
     throw error
   }
 }

@@ -1,4 +1,5 @@
 import type { PackOptions, PackProgress, PackResult } from '../core/storage.js'
+import { discard } from '../journal/discard.js'
 import type { FileSystem } from '../journal/journal-file.js'
 import type { PackedBase, SwitchOutcome, SwitchRequest, TailProgress } from '../journal/packed-base.js'
 import { RetainedHistory } from '../journal/retention.js'
@@ -90,7 +91,7 @@ class Pack {
     try {
       return await this.#finish(made)
     } catch (error) {
-      this.#fileSystem.unlink(made.base.path)
+      discard(this.#fileSystem, made.base.path)
       throw error
     }
   }

@@ -206,6 +206,56 @@ describe('Session', () => {
     bench.session.ended()
   })
 
+  it('counts what its commits have read, and how many objects they write, as bytes too', async () => {
+    const token = Buffer.alloc(16, 1)
+    const reads = Array.from({ length: 5_000_000 }, () => 0)
+    const writes = Array.from({ length: 200_000 }, (_, oid) => ({ oid, data: new Uint8Array() }))
+    for (const many of [
+      { reads, writes: [] },
+      { reads: [], writes },
+    ]) {
+      const bench = await new SessionBench(storage).letIn()
+      let underWay = 0
+      storage.commit = () => {
+        underWay++
+        return new Promise(() => {})
+      }
+      for (let id = 1; id <= 4; id++) {
+        token[0] = id
+        bench.send(id, { type: 'commit', base: 0, token: Buffer.from(token), note: '', user: '', ...many })
+      }
+      await turn()
+      expect(bench.transport.isPaused).to.equal(true)
+      expect(underWay).to.equal(2)
+      bench.session.ended()
+    }
+  })
+
+  it('keeps no more oids for a client than it may ask for at a time', async () => {
+    await fill(1, 100)
+    const bench = await new SessionBench(storage).letIn()
+    bench.send(1, { type: 'snapshot' })
+    await turn()
+    bench.transport.isOpen = false
+    const oids = Array.from({ length: 65_536 }, () => 0)
+    const ids = Array.from({ length: 20 }, (_, i) => i + 2)
+    for (const id of ids) bench.send(id, { type: 'loadMany', snapshot: 1, oids })
+    const drain = async () => {
+      for (let i = 0; i < 400; i++) {
+        bench.drain()
+        await turn()
+      }
+    }
+    await drain()
+    expect(ids.filter((id) => bench.typesFor(id).at(-1) === 'error')).to.deep.equal([18, 19, 20, 21])
+    for (const id of ids.slice(0, 16)) bench.send(0, { type: 'cancel', request: id })
+    await drain()
+    bench.send(30, { type: 'loadMany', snapshot: 1, oids: [0] })
+    await drain()
+    expect(bench.typesFor(30), 'there is room again').to.deep.equal(['recordsPart', 'done'])
+    bench.session.ended()
+  })
+
   it('closes when a request has the id of another one under way', async () => {
     const bench = await new SessionBench(storage).letIn()
     storage.onPack = () => new Promise(() => {})

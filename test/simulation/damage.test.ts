@@ -1,6 +1,17 @@
 import { expect } from 'chai'
-import { flipBit, judge, makePackedDatabase, makeSmallDatabase, replaceFile, type Verdict } from './damage.js'
+import { TemporaryDirectory } from '../support/temporary-directory.js'
+import {
+  flipBit,
+  judge,
+  judgePack,
+  makePackedDatabase,
+  makeSmallDatabase,
+  replaceFile,
+  type Verdict,
+} from './damage.js'
+import type { Engine } from './engine.js'
 import type { Oracle } from './oracle.js'
+import { engineWithBugs } from './planted-bug.js'
 import type { DiskImage } from './simulated-disk.js'
 import { PATH } from './workload.js'
 
@@ -132,4 +143,37 @@ describe('A damaged file', function () {
     const cut = judgeAll(truncations(killed, LIVE, 1), isWhole)
     expect(flipped.count('PERDURE_CORRUPTION') + cut.count('PERDURE_CORRUPTION')).to.equal(0)
   })
+
+  it('is not packed if what is kept is damaged, and can be read if it was packed', async () => {
+    const { tally, finding } = await packDamaged()
+    expect(finding).to.equal(undefined)
+    tally.print()
+    expect(tally.count('PERDURE_CORRUPTION')).to.be.greaterThan(100)
+    expect(tally.count('whole'), 'only older versions are damaged').to.be.greaterThan(100)
+  })
+
+  it('would be packed, and found too late, if the checksums of records were not verified', async () => {
+    const directory = new TemporaryDirectory()
+    try {
+      const bug = { file: 'journal/kept-record.js', find: /\|\| !recordIsIntact\([^)]*\)/, replace: '' }
+      const { finding } = await packDamaged(await engineWithBugs(directory.path, [bug]))
+      expect(finding).to.match(/is not what was stored/)
+    } finally {
+      directory.remove()
+    }
+  })
 })
+
+/** Packs the database with one bit flipped in each byte of the journal, until something is wrong. */
+async function packDamaged(engine?: Engine): Promise<{ tally: Tally; finding: string | undefined }> {
+  const tally = new Tally()
+  const bits = Array.from(contentOf(closed, PATH), (_, byte) => byte * 8 + (byte % 8))
+  for (const { image, what } of flips(closed, PATH, bits)) {
+    try {
+      tally.add(await judgePack(image, small.oracle, engine), (tid) => tid >= newest - 1, what, newest)
+    } catch (error) {
+      return { tally, finding: `${what}: ${String(error)}` }
+    }
+  }
+  return { tally, finding: undefined }
+}

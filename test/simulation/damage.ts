@@ -49,7 +49,7 @@ export function makeSmallDatabase(packedAt?: Tid): SmallDatabase {
   for (let tid = 0; tid < TRANSACTIONS; tid++) {
     if (tid === packedAt) {
       oracle.submitPack(storage.tid)
-      storage.switchTo(makeReferenceBase(disk, PATH, storage.tid, 2), { keepOld: false, maxTailBytes: 0 })
+      storage.switchTo({ ...makeReferenceBase(disk, PATH, storage.tid, 2), keepOld: false, maxTailBytes: 0 })
       ends.splice(0, ends.length, FILE_HEADER_BYTES, storage.view.state.get('end'))
     }
     const oids = tid === 0 ? [0, 1, 2] : [tid % OBJECTS]
@@ -97,6 +97,30 @@ export function judge(image: DiskImage, oracle: Oracle, readonly: boolean): Verd
   } catch (error) {
     return { error: namedError(error) }
   }
+}
+
+/**
+ * Opens a damaged database and packs it. Garbage may be damaged; what is kept may not, so that every object can be
+ * read afterwards.
+ *
+ * @throws Error if a damaged object was packed, or the pack fails in a way that does not name what is damaged
+ */
+export async function judgePack(image: DiskImage, oracle: Oracle, engine = realEngine): Promise<Verdict> {
+  const disk = new SimulatedDisk(image, engine.fileError)
+  let storage: MainThreadStorage
+  try {
+    storage = new MainThreadStorage(disk, SETTINGS, engine)
+  } catch (error) {
+    return { error: namedError(error) }
+  }
+  const { tid } = storage
+  const end = await storage.pack({ tuning: { rangeBytes: 500, transactionBytes: 200 } }).finish()
+  if ('error' in end) {
+    if (disk.exists(`${PATH}.pack`)) throw new WrongData('A pack that failed has left its file.')
+    return { error: namedError(end.error) }
+  }
+  for (let oid = 0; oid < OBJECTS + 2; oid++) compare(oid, storage.load(oid), oracle, tid)
+  return { tid }
 }
 
 /** Wrong data. It is no PerdureError, so that nothing takes it for one. */
