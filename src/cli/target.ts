@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Args } from '@oclif/core'
 import { type Database, type OpenOptions, open, PerdureError, type PersistentMap } from '../index.js'
-import { ClientStorage, type ClientStorageOptions } from '../storages/index.js'
+import type { ClientStorage, ClientStorageOptions } from '../storages/index.js'
 import { integerFlag, stringFlag } from './setting-flags.js'
 
 /** The database a command works on, in place of `--file` or `--url`. */
@@ -110,7 +110,9 @@ export async function openTarget(
  *
  * @throws PerdureError as {@link openTarget}
  */
-export function connectTo(flags: AccessFlags, url: string): Promise<ClientStorage> {
+export async function connectTo(flags: AccessFlags, url: string): Promise<ClientStorage> {
+  // Loaded only when it is needed: the module brings along every kind of storage.
+  const { ClientStorage } = await import('../storages/index.js')
   return ClientStorage.connect(url, accessOptions(flags, url))
 }
 
