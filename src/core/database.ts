@@ -2,6 +2,7 @@ import type { PersistentClass } from './class-info.js'
 import type { ClassRegistry } from './class-registry.js'
 import { Connection, type ConnectionContext } from './connection.js'
 import type { CommitOptions, ConnectionOptions } from './connection-options.js'
+import { ConnectionPool } from './connection-pool.js'
 import { type ClassCensus, census } from './diagnostics/census.js'
 import { largest } from './diagnostics/largest.js'
 import type { ObjectSummary } from './diagnostics/object-summary.js'
@@ -54,9 +55,6 @@ const DEFAULT_RETRIES = 10
 const FIRST_BACKOFF_MS = 2
 const LONGEST_BACKOFF_MS = 250
 
-/** Connections kept for reuse by `transact` and `view`, with their caches. */
-const MAX_IDLE = 8
-
 /**
  * An open database. Made by `open()`.
  *
@@ -66,8 +64,7 @@ export class Database<Root extends object = Persistent> {
   readonly #parts: DatabaseParts
   readonly #context: ConnectionContext
   readonly #open = new Set<Connection>()
-  /** Idle connections of the pool, by the options they were made with. The last one used is the first one taken. */
-  readonly #idle: { readonly key: string; readonly connection: Connection<Root> }[] = []
+  readonly #pool = new ConnectionPool<Root>((options) => this.#connect(options))
   #closing: Promise<void> | undefined
 
   /** Use `open()`, or {@link Database.start}, which also makes the root. */
@@ -174,9 +171,10 @@ export class Database<Root extends object = Persistent> {
     work: (root: Root, connection: Connection<Root>) => T | Promise<T>,
     options: TransactOptions = {},
   ): Promise<T> {
+    this.#checkOpen()
     const { retries = DEFAULT_RETRIES, note, user, ...connectionOptions } = options
     const remarks = { ...(note !== undefined && { note }), ...(user !== undefined && { user }) }
-    return this.#borrow(connectionOptions, async (connection) => {
+    return this.#pool.borrow(connectionOptions, async (connection) => {
       const { commits } = connection.statistics
       for (let attempt = 0; ; attempt++) {
         try {
@@ -199,7 +197,8 @@ export class Database<Root extends object = Persistent> {
     work: (root: Root, connection: Connection<Root>) => T | Promise<T>,
     options: ConnectionOptions = {},
   ): Promise<T> {
-    return this.#borrow({ ...options, readonly: true }, async (connection) => work(connection.root, connection))
+    this.#checkOpen()
+    return this.#pool.borrow({ ...options, readonly: true }, async (connection) => work(connection.root, connection))
   }
 
   /**
@@ -285,6 +284,7 @@ export class Database<Root extends object = Persistent> {
   }
 
   async #close(): Promise<void> {
+    this.#pool.close()
     await this.#parts.schedule?.stop()
     await Promise.all([...this.#open].map((connection) => connection.close()))
     await this.#parts.storage.close()
@@ -311,35 +311,6 @@ export class Database<Root extends object = Persistent> {
     const connection = new Connection<Root>(this.#context, { ...this.#parts.connectionOptions, ...options }, past)
     this.#open.add(connection as unknown as Connection)
     return connection
-  }
-
-  async #borrow<T>(options: ConnectionOptions, use: (connection: Connection<Root>) => Promise<T>): Promise<T> {
-    this.#checkOpen()
-    const key = JSON.stringify([options.cacheSize, options.isolation, options.readonly === true])
-    const found = this.#idle.findLastIndex((idle) => idle.key === key)
-    const connection =
-      found >= 0
-        ? (this.#idle.splice(found, 1)[0] as { connection: Connection<Root> }).connection
-        : this.#connect(options)
-    // Whoever kept an object of the last transaction may have begun one since: an await of the object is enough.
-    connection.abort()
-    try {
-      return await use(connection)
-    } finally {
-      if (this.#closing === undefined) await this.#giveBack(key, connection)
-    }
-  }
-
-  async #giveBack(key: string, connection: Connection<Root>): Promise<void> {
-    try {
-      connection.abort()
-    } catch {
-      // The function closed the connection, or left a commit of its own under way, which closing waits for.
-      await connection.close()
-      return
-    }
-    this.#idle.push({ key, connection })
-    if (this.#idle.length > MAX_IDLE) await this.#idle.shift()?.connection.close()
   }
 
   #checkOpen(): void {

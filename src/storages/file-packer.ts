@@ -63,7 +63,9 @@ export class FilePacker {
     )
   }
 
-  async #pack(owner: OwnerBackend, { signal, ...settings }: FilePackOptions): Promise<PackResult> {
+  async #pack(owner: OwnerBackend, { signal, threads, ...settings }: FilePackOptions): Promise<PackResult> {
+    const pool = this.#pool
+    const size = threads ?? Math.max(1, pool.size - 1)
     owner.refresh()
     // The pool's threads read the old file, and only as long as somebody has it open.
     const view = owner.view.retain()
@@ -74,7 +76,13 @@ export class FilePacker {
     }
     const signals = signal === undefined ? [this.#closing.signal] : [this.#closing.signal, signal]
     try {
-      const result = await packJournal(nodeFileSystem, this.#pool, host, settings, AbortSignal.any(signals))
+      const result = await packJournal(
+        nodeFileSystem,
+        { size, run: pool.run.bind(pool) },
+        host,
+        settings,
+        AbortSignal.any(signals),
+      )
       this.#packs++
       return result
     } finally {
@@ -102,6 +110,8 @@ export class FilePacker {
 
 /** Where the transactions end that are not later than `time`. */
 function endAsOf(view: JournalView, time: number): number {
+  // A file that no pack has made was empty.
+  if (view.header.baseTid === 0 && view.header.historyFrom === 0) return FILE_HEADER_BYTES
   try {
     return complete(view.finder().notAfter(time))?.end ?? FILE_HEADER_BYTES
   } catch (error) {

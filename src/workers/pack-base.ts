@@ -16,6 +16,11 @@ import type { PackCopyTask, PackIndexTask, PackMarkTask, PackPlan, PackScanTask 
 const RANGE_BYTES = 16 * 1024 * 1024
 const RANGE_PAGES = 256
 
+/** More memory for references is never needed: in the journal each takes two bytes, and four here. */
+const TABLE_BYTES_PER_BYTE = 2
+/** What is reserved in any case, since threads reserve more than they need. */
+const LEAST_TABLE_BYTES = 16 * 1024 * 1024
+
 /** How often it is looked how far marking has come. */
 const LOOK_MS = 100
 
@@ -90,8 +95,9 @@ class BaseMaker {
     this.#subject = subject
     this.#signal = signal
     this.#onProgress = onProgress
-    const { nextOid } = subject.newest
-    this.#tables = reservePackTables(nextOid, Math.max(0, subject.memoryBytes - nextOid * BYTES_PER_OBJECT))
+    const { nextOid, end } = subject.newest
+    const allowed = Math.max(0, subject.memoryBytes - nextOid * BYTES_PER_OBJECT)
+    this.#tables = reservePackTables(nextOid, Math.min(allowed, end * TABLE_BYTES_PER_BYTE + LEAST_TABLE_BYTES))
   }
 
   async run(): Promise<MadeBase> {

@@ -106,7 +106,7 @@ class Pack {
       const bytesBefore = this.#host.published('end')
       const outcome = await this.#host.switchTo({ base: copied, keepOld, maxTailBytes, removed })
       if (outcome.switched) {
-        this.#report({ phase: 'switch', ...this.#totals({ ...copied, state: outcome.state }) })
+        this.#reportEnd({ ...copied, state: outcome.state })
         return {
           objectsBefore: Math.max(this.#objectsBefore, outcome.state.objects),
           objectsAfter: outcome.state.objects,
@@ -143,6 +143,14 @@ class Pack {
     const { end } = this.#subject.from
     const bytesTotal = this.#host.published('end') - end
     return { objects: state.objects, objectsTotal: state.objects, bytes: sourceEnd - end, bytesTotal }
+  }
+
+  #reportEnd(base: PackedBase): void {
+    try {
+      this.#report({ phase: 'switch', ...this.#totals(base) })
+    } catch {
+      // To reject for what the user's function throws now would mean that nothing had been packed.
+    }
   }
 
   #report(progress: Omit<PackProgress, 'remainingMs'>): void {

@@ -61,7 +61,7 @@ const BUGS: readonly {
         replace: 'return trailer.checksum',
       },
     ],
-    finding: /its checksum is wrong/,
+    finding: /its checksum is wrong|is not an integer typed array/,
   },
   {
     name: 'the directory is not synced',
