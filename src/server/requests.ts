@@ -60,7 +60,7 @@ export class Requests {
     this.#limits = limits
     this.#output = output
     this.#onAnswer = onAnswer
-    this.#commits = new Commits(host, identity, (tid) => this.#cover(tid))
+    this.#commits = new Commits(host, identity, limits.frameBytes, (tid) => this.#cover(tid))
   }
 
   /** Whether the client has to wait before it may ask for more. */

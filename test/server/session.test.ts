@@ -256,6 +256,22 @@ describe('Session', () => {
     bench.session.ended()
   })
 
+  it('names as many conflicts as there is room for in a frame', async () => {
+    const limits = { ...DEFAULT_LIMITS, frameBytes: 65_536 }
+    const bench = await new SessionBench(storage, undefined, limits).letIn()
+    const className = 'SomethingWithALongName'.repeat(10)
+    const conflicts = Array.from({ length: 1000 }, (_, oid) => ({ oid, tid: 7, className }))
+    storage.commit = async () => ({ conflicts })
+    const token = Buffer.alloc(16, 1)
+    bench.send(2, { type: 'commit', base: 0, token, note: '', user: '', reads: [1], writes: [] })
+    await turn()
+    const reply = bench.transport.received.at(-1)?.message
+    if (reply?.type !== 'conflicts') throw new Error(`expected conflicts, but it is ${reply?.type}`)
+    expect(reply.conflicts).to.have.length.within(200, 999)
+    expect(reply.conflicts).to.deep.equal(conflicts.slice(0, reply.conflicts.length))
+    bench.session.ended()
+  })
+
   it('closes when a request has the id of another one under way', async () => {
     const bench = await new SessionBench(storage).letIn()
     storage.onPack = () => new Promise(() => {})
