@@ -46,7 +46,7 @@ function contestantsOf(suite, { objects, quick, peers }) {
 async function prepare(name, suite, contestant, { directory, say }) {
   const database = suite.needs(contestant)
   if (database === undefined) return
-  const owner = database.shared ? 'shared' : name
+  const owner = database.owner ?? (database.shared ? 'shared' : name)
   contestant.path = join(directory, `${contestant.peer}-${owner}-${database.objects}`)
   if (existsSync(contestant.path)) return
   say(`${name}: storing ${database.objects.toLocaleString('en')} objects in ${contestant.peer}`)

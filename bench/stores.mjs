@@ -26,11 +26,13 @@ const LARGEST_BATCH = 100_000
  *
  * @param ids whether its accounts will be read by id
  * @param tree whether they are to be in a tree, and not in a list
+ * @param garbage whether half of the accounts are to be garbage, and the others stored in random order
  */
-export async function prepareDatabase(peer, path, { objects, ids, tree }) {
+export async function prepareDatabase(peer, path, { objects, ids, tree, garbage }) {
   const { PREPARED_BY = peer } = await import(`./peers/${peer}.mjs`)
   const store = await openPeer(PREPARED_BY, path)
   if (tree) await store.plant(objects)
+  else if (garbage) await store.createWithGarbage(objects)
   else await store.create(objects, Math.min(objects, LARGEST_BATCH))
   if (ids) await store.keepIds()
   await store.close()

@@ -3,6 +3,7 @@ import { create } from './suites/create.mjs'
 import { fieldRead } from './suites/field-read.mjs'
 import { memory } from './suites/memory.mjs'
 import { opening } from './suites/open.mjs'
+import { pack, packCopy, packLatency, packStall, packTraverse } from './suites/pack.mjs'
 import { get, traverse } from './suites/read.mjs'
 import {
   serverClients,
@@ -18,7 +19,8 @@ import {
  * By name. Each has a `title`, a `unit`, the `peers` it measures, and
  * - `durability` of its commits, where they are what it measures
  * - `sizes`, if a peer is measured with several numbers of objects
- * - `needs`: what its database holds beforehand, and whether other suites read the same one; undefined: nothing
+ * - `needs`: what its database holds beforehand, and whether other suites read the same one (all that do, or those that
+ *   name the same `owner`); undefined: nothing
  * - `measure`, which gives one figure, and runs in a process of its own
  */
 export const SUITES = {
@@ -38,4 +40,9 @@ export const SUITES = {
   'server-latency': serverLatency,
   'server-idle': serverIdle,
   'server-memory': serverMemory,
+  pack,
+  'pack-copy': packCopy,
+  'pack-latency': packLatency,
+  'pack-stall': packStall,
+  'pack-traverse': packTraverse,
 }

@@ -1,3 +1,4 @@
+import type { PackSchedule } from './core/pack-schedule.js'
 import type { Storage, StorageStatistics } from './core/storage.js'
 import type { ServeLog } from './serve-log.js'
 import type { Address } from './server/address.js'
@@ -27,6 +28,7 @@ export interface ServerParts {
   readonly storage: Storage
   /** Whether the server has opened the storage, and so closes it. */
   readonly ownsStorage: boolean
+  readonly schedule: PackSchedule | undefined
   readonly core: StorageServer
   readonly listeners: readonly Listener[]
   readonly tls: TlsFiles | undefined
@@ -117,11 +119,12 @@ export class RunningServer {
   }
 
   async #run(reason: string): Promise<void> {
-    const { listeners, core, storage, ownsStorage, log } = this.#parts
+    const { listeners, core, storage, ownsStorage, schedule, log } = this.#parts
     log.note('info', 'stopping', { reason }, 'stopping')
     const problems = await this.#attempt('stopFailed', [
       ...listeners.map((listener) => () => listener.close()),
       () => core.stop(),
+      () => schedule?.stop(),
       () => (ownsStorage ? storage.close() : undefined),
     ])
     for (const [name, handler] of Object.entries(this.#handlers)) process.off(name, handler)

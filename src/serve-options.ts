@@ -1,4 +1,5 @@
 import { PerdureError } from './core/errors.js'
+import { type AutomaticPackOptions, checkPackSchedule, PACK_SCHEDULE_OPTIONS } from './core/pack-schedule.js'
 import { checkOptions } from './options.js'
 import type { LogOptions } from './serve-log.js'
 import { LOG_LEVELS } from './serve-log.js'
@@ -20,8 +21,8 @@ export interface SocketOptions {
   readonly umask?: number | undefined
 }
 
-/** Options of {@link serve}: how to store, where to listen, and whom to let in. */
-export interface ServeOptions extends FileStorageOptions {
+/** Options of {@link serve}: how to store, when to pack, where to listen, and whom to let in. */
+export interface ServeOptions extends FileStorageOptions, AutomaticPackOptions {
   /**
    * Where to listen. Default `perdure://127.0.0.1:2972`. A TCP address that is not of this machine alone needs `tls`, or
    * `insecure`.
@@ -87,6 +88,7 @@ export const SERVE_OPTIONS: readonly string[] = [
   'limits',
   'log',
   'signals',
+  ...PACK_SCHEDULE_OPTIONS,
 ]
 
 export function isServeOption(name: string): boolean {
@@ -102,6 +104,7 @@ const FLAGS = ['socketActivation', 'insecure', 'allowRemoteStop', 'signals'] as 
  * @throws PerdureError `PERDURE_ARGUMENT`, `PERDURE_UNSUPPORTED` for an abstract socket where there are none
  */
 export async function checkServeOptions(options: ServeOptions): Promise<ServeSettings> {
+  checkPackSchedule(options)
   for (const name of FLAGS) {
     const value: unknown = options[name]
     if (value !== undefined && typeof value !== 'boolean') throw wrong(name, 'true or false')

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { PerdureError } from './core/errors.js'
+import { PackSchedule } from './core/pack-schedule.js'
 import { PICKLE } from './core/pickle.js'
 import type { Storage } from './core/storage.js'
 import { openPath } from './open-path.js'
@@ -52,6 +53,8 @@ export async function serve(location?: string | Storage, options: ServeOptions =
     const storage = await openStorage(location, options)
     const ownsStorage = storage !== location
     if (ownsStorage) undo.unshift(() => storage.close())
+    const schedule = schedulePacks(storage, options, log)
+    undo.unshift(() => schedule?.stop())
     let stopEarly = false
     let server: RunningServer | undefined
     const core = new StorageServer({
@@ -71,18 +74,32 @@ export async function serve(location?: string | Storage, options: ServeOptions =
     undo.unshift(() => core.stop())
     const listeners = await openListeners(targets, { core, settings, options, tls, log }, undo)
     const { signals } = settings
-    server = new RunningServer({ storage, ownsStorage, core, listeners, log, signals, credentials, tls: settings.tls })
+    server = new RunningServer({
+      storage,
+      ownsStorage,
+      schedule,
+      core,
+      listeners,
+      log,
+      signals,
+      credentials,
+      tls: settings.tls,
+    })
     if (stopEarly) server.stopSoon('a client')
     return server
   } catch (error) {
     log.note('error', 'startFailed', { err: error }, 'cannot serve')
-    for (const step of undo)
-      await Promise.resolve()
-        .then(step)
-        .catch(() => {}) // The error that led here says more.
+    for (const step of undo) await quietly(step)
     await log.close()
     throw error
   }
+}
+
+/** What goes wrong is less than the error that has led here. */
+async function quietly(step: () => unknown): Promise<void> {
+  try {
+    await step()
+  } catch {}
 }
 
 interface Surroundings {
@@ -143,9 +160,27 @@ async function openStorage(location: string | Storage | undefined, options: Serv
     throw new PerdureError('PERDURE_UNSUPPORTED', `${location} is served already. Give a file's path.`)
   }
   const { serializer } = options
-  // Before anything is created: an unknown name must not end up in a file.
+  // Before anything is created: an unknown name must not end up in a file. States of Durus clients are not decoded.
   if (serializer !== undefined && serializer !== PICKLE) checkKnown(serializer)
   return openPath(location, { ...options }, 'serve', SERVE_OPTIONS)
+}
+
+/** Packs that are due are told of in the log, as well as to whom the options name. */
+function schedulePacks(storage: Storage, options: ServeOptions, log: ServeLog): PackSchedule | undefined {
+  const { gcBytes, gcInterval, gcGarbageRatio, gcRetain, onPack, onPackError } = options
+  const onFailure = (error: unknown): void => {
+    log.note('error', 'packFailed', { err: error }, 'a pack that was due has failed')
+    onPackError?.(error)
+  }
+  return PackSchedule.start(storage, {
+    ...{ gcBytes, gcInterval, gcGarbageRatio, gcRetain },
+    onPack: (result) => {
+      log.note('info', 'packed', { result }, 'packed because it was due')
+      onPack?.(result)
+    },
+    // Where nobody would hear of it, the process is warned.
+    onPackError: onPackError === undefined && options.log === undefined ? undefined : onFailure,
+  })
 }
 
 function warnOfExpiry({ validTo }: LoadedTls, log: ServeLog): void {

@@ -1,9 +1,11 @@
+import { EventEmitter, once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
 import { expect } from 'chai'
 import {
   BTree,
   type Database,
   open,
+  type PackResult,
   Persistent,
   PersistentList,
   PersistentMap,
@@ -151,5 +153,29 @@ describe('open', () => {
       await fill(db)
     }
     await check(await start(path(), { classes: [Account] }))
+  })
+
+  describe('with automatic packs', () => {
+    it('packs by itself, and reports it, until it is closed', async () => {
+      const packed = new EventEmitter()
+      const report = once(packed, 'pack')
+      const db = await open(path(), { gcBytes: 1000, onPack: (result) => packed.emit('pack', result) })
+      opened.push(db)
+      await db.transact((root) => root.set('text', 'x'.repeat(2000)))
+      await db.transact((root) => root.delete('text'))
+      const [{ objectsAfter }] = (await report) as [PackResult]
+      expect(objectsAfter).to.equal(1)
+      expect(db.statistics).to.include({ packs: 1 })
+    })
+
+    it('refuses impossible options before there is a file, and handles that cannot pack', async () => {
+      await failure('PERDURE_ARGUMENT', () => open(path(), { gcInterval: 'weekly' }))
+      await failure('PERDURE_ARGUMENT', () => open(path(), { gcByte: 5 } as object))
+      expect(existsSync(path())).to.equal(false)
+      const db = await open(path())
+      opened.push(db)
+      await failure('PERDURE_UNSUPPORTED', () => open(path(), { readonly: true, gcBytes: 5 }))
+      await failure('PERDURE_UNSUPPORTED', () => open(db.share().handle, { gcBytes: 5 }))
+    })
   })
 })

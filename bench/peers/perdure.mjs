@@ -1,6 +1,9 @@
 import { Account, AccountIds } from '../../dist/bench/accounts.js'
-import { BTree, oidOf, open } from '../../dist/src/index.js'
-import { accountFields } from '../records.mjs'
+import { BTree, oidOf, open, PersistentList } from '../../dist/src/index.js'
+import { accountFields, shuffledIds } from '../records.mjs'
+
+/** Accounts a transaction, where garbage is made. */
+const GARBAGE_BATCH = 10_000
 
 export const SYNCED = {
   fsync: 'commit resolves after fdatasync (durability fsync); concurrent commits share one',
@@ -44,6 +47,41 @@ export class PerdureStore {
       for (let i = 0; i < count; i++) tree.set(i, Object.assign(new Account(), accountFields(i)))
       root.set('tree', tree)
     })
+  }
+
+  /**
+   * Stores `count` accounts, then makes a list of half of them, chosen and ordered at random, and lets go of the others.
+   * So each account that is kept has a superseded version as well.
+   */
+  async createWithGarbage(count) {
+    const connection = await this.#db.connect()
+    const oids = []
+    for (let from = 0; from < count; from += GARBAGE_BATCH) {
+      const size = Math.min(GARBAGE_BATCH, count - from)
+      const batch = Array.from({ length: size }, (_, i) => Object.assign(new Account(), accountFields(from + i)))
+      connection.root.set(`batch ${from}`, new PersistentList(batch))
+      await connection.commit()
+      for (const account of batch) oids.push(oidOf(account))
+    }
+    const kept = shuffledIds(count).slice(0, Math.ceil(count / 2))
+    let next
+    for (let i = 0; i < kept.length; i++) {
+      const account = connection.get(oids[kept[i]])
+      account.next = next
+      next = account
+      if ((i + 1) % GARBAGE_BATCH !== 0 && i + 1 < kept.length) continue
+      connection.root.set('first', next)
+      await connection.commit()
+    }
+    for (let from = 0; from < count; from += GARBAGE_BATCH) connection.root.delete(`batch ${from}`)
+    const some = kept.slice(-100).map((id) => oids[id])
+    connection.root.set('ids', Object.assign(new AccountIds(), { oids: Float64Array.from(some) }))
+    await connection.commit()
+    await connection.close()
+  }
+
+  pack() {
+    return this.#db.pack()
   }
 
   /** Keeps the oids of all accounts, for what reads by id. Apart from `create`, since the others choose their ids. */

@@ -10,8 +10,8 @@ import { configFlag } from './setting-flags.js'
 export abstract class PerdureCommand extends Command {
   static override baseFlags = { config: configFlag }
 
-  /** What the package and its plugins have registered. */
-  protected registered!: RegisteredBy
+  /** Tells what the package and its plugins have registered. */
+  protected registered!: () => Promise<RegisteredBy>
 
   protected override async init(): Promise<void> {
     await super.init()

@@ -2,6 +2,7 @@ import type { PersistentClass } from './class-info.js'
 import type { ClassRegistry } from './class-registry.js'
 import { Connection, type ConnectionContext } from './connection.js'
 import type { CommitOptions, ConnectionOptions } from './connection-options.js'
+import { ConnectionPool } from './connection-pool.js'
 import { type ClassCensus, census } from './diagnostics/census.js'
 import { largest } from './diagnostics/largest.js'
 import type { ObjectSummary } from './diagnostics/object-summary.js'
@@ -54,9 +55,6 @@ const DEFAULT_RETRIES = 10
 const FIRST_BACKOFF_MS = 2
 const LONGEST_BACKOFF_MS = 250
 
-/** Connections kept for reuse by `transact` and `view`, with their caches. */
-const MAX_IDLE = 8
-
 /**
  * An open database. Made by `open()`.
  *
@@ -66,8 +64,7 @@ export class Database<Root extends object = Persistent> {
   readonly #parts: DatabaseParts
   readonly #context: ConnectionContext
   readonly #open = new Set<Connection>()
-  /** Idle connections of the pool, by the options they were made with. The last one used is the first one taken. */
-  readonly #idle: { readonly key: string; readonly connection: Connection<Root> }[] = []
+  readonly #pool = new ConnectionPool<Root>((options) => this.#connect(options))
   #closing: Promise<void> | undefined
 
   /** Use `open()`, or {@link Database.start}, which also makes the root. */
@@ -162,21 +159,23 @@ export class Database<Root extends object = Persistent> {
   /**
    * Runs `work` in a transaction on a connection of its own, and commits. If the commit conflicts with another one, or
    * if the connection to the server is lost and nothing was stored, everything is dropped and `work` runs again, after a
-   * short random wait that grows with each time.
+   * short random wait that grows with each time. If `work` has committed a part itself by then, it does not run again.
    *
    * Objects must not be used after `work` has returned: the connection is then given to others.
    *
    * @param work is given the root object and the connection; what it returns is what `transact` returns
-   * @throws ConflictError (`PERDURE_CONFLICT`) when it still conflicts after all retries; whatever `work` throws
-   *   (nothing is stored then); and what {@link Connection.commit} throws
+   * @throws ConflictError (`PERDURE_CONFLICT`) when it still conflicts after all retries, or must not run again;
+   *   whatever `work` throws (nothing is stored then); and what {@link Connection.commit} throws
    */
   async transact<T>(
     work: (root: Root, connection: Connection<Root>) => T | Promise<T>,
     options: TransactOptions = {},
   ): Promise<T> {
+    this.#checkOpen()
     const { retries = DEFAULT_RETRIES, note, user, ...connectionOptions } = options
     const remarks = { ...(note !== undefined && { note }), ...(user !== undefined && { user }) }
-    return this.#borrow(connectionOptions, async (connection) => {
+    return this.#pool.borrow(connectionOptions, async (connection) => {
+      const { commits } = connection.statistics
       for (let attempt = 0; ; attempt++) {
         try {
           const result = await work(connection.root, connection)
@@ -184,6 +183,8 @@ export class Database<Root extends object = Persistent> {
           return result
         } catch (error) {
           if (!mayHelpToRepeat(error) || !(attempt < retries)) throw error
+          // What `work` has committed itself would be stored twice.
+          if (connection.statistics.commits > commits) throw error
           connection.abort()
           await backOff(attempt)
         }
@@ -196,7 +197,8 @@ export class Database<Root extends object = Persistent> {
     work: (root: Root, connection: Connection<Root>) => T | Promise<T>,
     options: ConnectionOptions = {},
   ): Promise<T> {
-    return this.#borrow({ ...options, readonly: true }, async (connection) => work(connection.root, connection))
+    this.#checkOpen()
+    return this.#pool.borrow({ ...options, readonly: true }, async (connection) => work(connection.root, connection))
   }
 
   /**
@@ -282,6 +284,7 @@ export class Database<Root extends object = Persistent> {
   }
 
   async #close(): Promise<void> {
+    this.#pool.close()
     await this.#parts.schedule?.stop()
     await Promise.all([...this.#open].map((connection) => connection.close()))
     await this.#parts.storage.close()
@@ -308,35 +311,6 @@ export class Database<Root extends object = Persistent> {
     const connection = new Connection<Root>(this.#context, { ...this.#parts.connectionOptions, ...options }, past)
     this.#open.add(connection as unknown as Connection)
     return connection
-  }
-
-  async #borrow<T>(options: ConnectionOptions, use: (connection: Connection<Root>) => Promise<T>): Promise<T> {
-    this.#checkOpen()
-    const key = JSON.stringify([options.cacheSize, options.isolation, options.readonly === true])
-    const found = this.#idle.findLastIndex((idle) => idle.key === key)
-    const connection =
-      found >= 0
-        ? (this.#idle.splice(found, 1)[0] as { connection: Connection<Root> }).connection
-        : this.#connect(options)
-    // Whoever kept an object of the last transaction may have begun one since: an await of the object is enough.
-    connection.abort()
-    try {
-      return await use(connection)
-    } finally {
-      if (this.#closing === undefined) await this.#giveBack(key, connection)
-    }
-  }
-
-  async #giveBack(key: string, connection: Connection<Root>): Promise<void> {
-    try {
-      connection.abort()
-    } catch {
-      // The function closed the connection, or left a commit of its own under way, which closing waits for.
-      await connection.close()
-      return
-    }
-    this.#idle.push({ key, connection })
-    if (this.#idle.length > MAX_IDLE) await this.#idle.shift()?.connection.close()
   }
 
   #checkOpen(): void {

@@ -279,7 +279,8 @@ export interface Storage {
   snapshot(): Snapshot
 
   /**
-   * A view of the past. A time after the newest transaction means the newest.
+   * A view of the past. A time after the newest transaction means the newest; transaction 0, and a time before the
+   * first one, mean the empty storage.
    *
    * @throws PerdureError `PERDURE_HISTORY` if it is further back than history goes, with `details.historyFrom` and
    *   `details.historyTime`; `PERDURE_ARGUMENT` for a tid that is still to come; `PERDURE_UNSUPPORTED` without the
@@ -288,10 +289,12 @@ export interface Storage {
   snapshotAt(at: PointInTime): Promise<Snapshot>
 
   /**
-   * Past transactions, as far as they are kept.
+   * Past transactions, as far as they are kept: those after the oldest one that can be read. Commits and packs go on
+   * meanwhile.
    *
-   * @throws PerdureError `PERDURE_HISTORY` if `from` is further back than history goes; `PERDURE_UNSUPPORTED` without
-   *   the capability `history`
+   * @throws PerdureError `PERDURE_HISTORY` if `from` is further back than history goes; `PERDURE_ARGUMENT` for what is
+   *   neither a tid nor a date; `PERDURE_CORRUPTION`, `PERDURE_CLOSED`; `PERDURE_UNSUPPORTED` without the capability
+   *   `history`
    */
   transactions(range?: TransactionRange): AsyncIterable<TransactionInfo>
 

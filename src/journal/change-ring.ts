@@ -1,7 +1,6 @@
 import type { Oid, Tid } from '../core/oid.js'
 
-/** How many changes are remembered. */
-export const CAPACITY = 2 ** 16
+const CAPACITY = 2 ** 16
 const HEADER_SLOTS = 3
 const RESERVED = 0
 const WRITTEN = 1
@@ -23,6 +22,13 @@ export class ChangeRing {
   /** By the writer: the changes up to `tid` are not, or no longer, told. To be called before that tid is published. */
   forget(tid: Tid): void {
     Atomics.store(this.#slots, FIRST_TID, BigInt(tid))
+  }
+
+  /** Records that a transaction has removed objects; undefined if they are too many to be told. */
+  remove(oids: readonly Oid[] | undefined, tid: Tid): void {
+    // The changes of other transactions are not given up for them.
+    if (oids === undefined || oids.length > CAPACITY / 2) this.forget(tid)
+    else this.append(oids, new Array<Tid>(oids.length).fill(tid))
   }
 
   /** Records the changes of transactions, oldest first. To be called before their tid is published. */

@@ -35,6 +35,7 @@ class Marker {
   /** How many stand in the order, and how many of these have been followed. */
   #found = 0
   #followed = 0
+  #nextLook = 0
   #bytes = 0
 
   constructor(tables: PackTables, journal: OpenFile) {
@@ -73,10 +74,8 @@ class Marker {
   #follow(): boolean {
     const { order, places, references } = this.#tables
     while (this.#followed < this.#found) {
-      if (this.#tables.isCancelled) return false
-      this.#tables.found = this.#found
+      if (this.#followed >= this.#nextLook && !this.#look()) return false
       const end = this.#endOfStep()
-      this.#unread.read(this.#followed, end)
       for (; this.#followed < end; this.#followed++) {
         const oid = order[this.#followed] as Oid
         const place = places[oid] as number
@@ -91,12 +90,26 @@ class Marker {
     return true
   }
 
+  /** Tells how far it has come, and looks whether it was cancelled. */
+  #look(): boolean {
+    this.#nextLook = this.#followed + STEP_OBJECTS
+    this.#tables.found = this.#found
+    return !this.#tables.isCancelled
+  }
+
+  /** In a list, where each object leads to the next one, a step is one object: it must not cost much. */
   #endOfStep(): number {
-    const { order, lengths } = this.#tables
+    const { order, lengths, places } = this.#tables
     const limit = Math.min(this.#found, this.#followed + STEP_OBJECTS)
     let bytes = 0
     let end = this.#followed
-    while (end < limit && bytes < STEP_BYTES) bytes += lengths[order[end++] as Oid] as number
+    let areRead = true
+    while (end < limit && bytes < STEP_BYTES) {
+      const oid = order[end++] as Oid
+      bytes += lengths[oid] as number
+      if (places[oid] === UNREAD) areRead = false
+    }
+    if (!areRead) this.#unread.read(this.#followed, end)
     return end
   }
 }

@@ -1,3 +1,4 @@
+import { PerdureError } from '../core/errors.js'
 import type { Oid } from '../core/oid.js'
 
 /** The memory of {@link PackTables}, as it is handed to the threads of a pool. */
@@ -98,10 +99,26 @@ export class PackTables {
 /**
  * @param oids oids from this one on are not looked at
  * @param referenceBytes memory for references; what does not fit is read from the journal, once more and more slowly
+ * @throws PerdureError `PERDURE_LIMIT` if there is not enough memory
  */
 export function reservePackTables(oids: Oid, referenceBytes: number): PackTables {
   const slots = Math.max(1, Math.min(MAX_SLOTS, Math.floor(referenceBytes / 4)))
-  const memory: PackMemory = {
+  try {
+    const tables = new PackTables(reserve(oids, slots))
+    tables.takeSlots(1)
+    return tables
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause
+    throw new PerdureError(
+      'PERDURE_LIMIT',
+      `Not enough memory for the tables of a pack: ${oids * BYTES_PER_OBJECT} bytes for objects, ${slots * 4} for references. Give less with { memoryBytes }, or raise \`ulimit -v\`.`,
+      { details: { bytes: oids * BYTES_PER_OBJECT + slots * 4 }, cause },
+    )
+  }
+}
+
+function reserve(oids: Oid, slots: number): PackMemory {
+  return {
     oids,
     positions: new SharedArrayBuffer(oids * 8),
     lengths: new SharedArrayBuffer(oids * 4),
@@ -111,7 +128,4 @@ export function reservePackTables(oids: Oid, referenceBytes: number): PackTables
     references: new SharedArrayBuffer(slots * 4),
     control: new SharedArrayBuffer(CONTROL_SLOTS * 4),
   }
-  const tables = new PackTables(memory)
-  tables.takeSlots(1)
-  return tables
 }

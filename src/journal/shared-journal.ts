@@ -54,9 +54,13 @@ export function findShared(fileSystem: FileSystem, { path, header, descriptor }:
  */
 export function openShared(fileSystem: FileSystem, shared: SharedFile): OpenFile {
   const file = findShared(fileSystem, shared)
-  if (file !== undefined) return file
-  throw new PerdureError('PERDURE_BUSY', `${shared.path} has been replaced by a pack meanwhile. Try again.`, {
-    details: { path: shared.path },
+  if (file === undefined) throw replacedMeanwhile(shared.path)
+  return file
+}
+
+export function replacedMeanwhile(path: string): PerdureError {
+  return new PerdureError('PERDURE_BUSY', `A pack has just put a new file in the place of ${path}. Try again.`, {
+    details: { path },
   })
 }
 

@@ -20,6 +20,9 @@ import { readTransactionInfo } from './transaction-info.js'
 /** Bytes read at once. Most transactions are much shorter. */
 const STEP_BYTES = 64 * 1024
 
+/** Bytes looked at in one step backwards: a transaction mostly begins shortly before its records. */
+const BACKWARD_STEP_BYTES = 4 * 1024
+
 const MAGIC = Buffer.alloc(4)
 MAGIC.writeUInt32LE(TRANSACTION_MAGIC)
 
@@ -108,7 +111,7 @@ export class TransactionFinder {
   *firstFrom(from: number, to: number): Steps<FoundTransaction | undefined> {
     for (let at = from; at < to; at += STEP_BYTES) {
       const stop = Math.min(to, at + STEP_BYTES)
-      const bytes = this.#beginnings(at, stop)
+      const bytes = this.#window.bytes(at, stop - at + TRANSACTION_HEADER_BYTES)
       for (let i = bytes.indexOf(MAGIC); i >= 0 && at + i < stop; i = bytes.indexOf(MAGIC, i + 1)) {
         const found = this.#parse(bytes.subarray(i), at + i)
         if (found !== undefined) return found
@@ -158,9 +161,10 @@ export class TransactionFinder {
 
   /** The last transaction that begins at `offset` or before, and not before `least`. */
   *#lastFrom(offset: number, least: number): Steps<FoundTransaction | undefined> {
-    for (let stop = offset + 1; stop > least; stop -= STEP_BYTES) {
-      const at = Math.max(least, stop - STEP_BYTES)
-      const bytes = this.#beginnings(at, stop)
+    for (let stop = offset + 1; stop > least; stop -= BACKWARD_STEP_BYTES) {
+      const at = Math.max(least, stop - BACKWARD_STEP_BYTES)
+      const end = Math.min(this.#end, stop + TRANSACTION_HEADER_BYTES)
+      const bytes = this.#window.before(end, end - at)
       for (let i = stop - at; i > 0; ) {
         i = bytes.lastIndexOf(MAGIC, i - 1)
         const found = i < 0 ? undefined : this.#parse(bytes.subarray(i), at + i)
@@ -169,11 +173,6 @@ export class TransactionFinder {
       yield
     }
     return undefined
-  }
-
-  /** The bytes that every transaction header needs that begins at `from` or later and before `to`. */
-  #beginnings(from: number, to: number): Buffer {
-    return this.#window.bytes(from, to - from + TRANSACTION_HEADER_BYTES)
   }
 
   #headerAt(position: number): FoundTransaction | undefined {

@@ -30,7 +30,6 @@ export class UnreadReferences {
     const { order, places, positions } = this.#tables
     this.#references.clear()
     const unread = order.subarray(from, to).filter((oid) => places[oid] === UNREAD)
-    if (unread.length === 0) return
     const offsets = Float64Array.from(unread, (oid) => positions[oid] as number).sort()
     this.#reader.read(offsets, (offset, bytes, view, start, length) => {
       const oid = checkKeptRecord(this.#path, this.#tables, offset, { bytes, view, start, length })

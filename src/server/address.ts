@@ -78,9 +78,8 @@ export function formatAddress(address: Address): string {
 export function socketOptions(address: Address): { host: string; port: number } | { path: string } {
   if (address.kind === 'tcp') return { host: address.host, port: address.port }
   if (!address.path.startsWith('@')) return { path: address.path }
-  return {
-    path: `\0${address.path.slice(1)}` + '\0'.repeat(MAX_SOCKET_PATH_BYTES - Buffer.byteLength(address.path) + 1),
-  }
+  const zeros = '\0'.repeat(MAX_SOCKET_PATH_BYTES - Buffer.byteLength(address.path) + 1)
+  return { path: `\0${address.path.slice(1)}${zeros}` }
 }
 
 function parseUrl(text: string): Address {

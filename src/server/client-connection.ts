@@ -34,6 +34,10 @@ export class ClientConnection implements SessionHost {
   #speaker: ServerSession | undefined
   #error: Error | undefined
   #bytesIn = 0
+  #user: string | undefined
+  #protocol: 1 | 2 | undefined
+  #commits = 0
+  #conflicts = 0
 
   constructor(server: ConnectionServer, session: number, socket: Socket, context: PeerContext) {
     this.services = server.services
@@ -64,6 +68,7 @@ export class ClientConnection implements SessionHost {
   }
 
   log(event: Parameters<SessionHost['log']>[0]): void {
+    this.#note(event)
     this.#server.log.write({ ...event, session: this.session, peer: this.#transport.peer } as ServerEvent)
   }
 
@@ -90,6 +95,16 @@ export class ClientConnection implements SessionHost {
   /** Ends it at once. */
   destroy(): void {
     this.#socket.destroy()
+  }
+
+  /** Keeps what the last line about the connection is to tell. */
+  #note(event: Parameters<SessionHost['log']>[0]): void {
+    if (event.event === 'committed') this.#commits++
+    else if (event.event === 'conflict') this.#conflicts++
+    else if (event.event === 'welcomed') {
+      this.#user = event.user
+      this.#protocol = event.protocol
+    }
   }
 
   #receive(chunk: Buffer): void {
@@ -128,6 +143,10 @@ export class ClientConnection implements SessionHost {
     this.log({
       event: 'disconnected',
       error: this.#error,
+      user: this.#user,
+      protocol: this.#protocol,
+      commits: this.#commits,
+      conflicts: this.#conflicts,
       durationMs: performance.now() - this.#startedAt,
       bytesIn: this.#bytesIn,
       bytesOut: this.#transport.bytesOut,

@@ -7,6 +7,10 @@ import type { SessionHost } from './session-host.js'
 /** While commits of one client hold more than this, nothing more is read from it. */
 const MOST_COMMIT_BYTES = 64 * 1024 * 1024
 
+/** What an object takes in memory that is written, besides its bytes, and one that was read; in a frame, it may be one or two. */
+const WRITE_BYTES = 256
+const READ_BYTES = 8
+
 type Of<T extends Request['type']> = Extract<Request, { readonly type: T }>
 
 /** The commits of one client. */
@@ -32,7 +36,7 @@ export class Commits {
     const { statistics, outcomes } = this.#host.services
     const { user } = this.#identity
     const startedAt = performance.now()
-    const bytes = request.writes.reduce((sum, { data }) => sum + data.length, 0)
+    const bytes = memoryOf(request)
     this.#bytesUnderWay += bytes
     try {
       const { tid, conflicts } = await outcomes.commit(request.token, this.#asCommit(request))
@@ -63,4 +67,8 @@ export class Commits {
   #asCommit({ base, reads, writes, note, user }: Of<'commit'>): CommitRequest {
     return { base, reads, writes, note, user: this.#identity.user || user }
   }
+}
+
+function memoryOf({ reads, writes }: Of<'commit'>): number {
+  return writes.reduce((sum, { data }) => sum + data.length + WRITE_BYTES, reads.length * READ_BYTES)
 }

@@ -6,6 +6,8 @@ export {
   type Identity,
   type PeerContext,
 } from './authentication.js'
+export { CommitGate } from './commit-gate.js'
+export type { Protocol1Limits } from './durus/limits.js'
 export type { Limits, Role } from './protocol/messages.js'
 export { type ServerEvent, type ServerLog, SILENT } from './server-log.js'
 export type { ServerFigures } from './server-statistics.js'

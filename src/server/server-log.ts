@@ -24,6 +24,11 @@ export type ServerEvent =
       readonly event: 'disconnected'
       /** Why: undefined if the client took its leave. */
       readonly error: Error | undefined
+      /** Undefined if the client was not let in. */
+      readonly user: string | undefined
+      readonly protocol: 1 | 2 | undefined
+      readonly commits: number
+      readonly conflicts: number
       readonly durationMs: number
       readonly bytesIn: number
       readonly bytesOut: number

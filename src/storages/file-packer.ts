@@ -4,7 +4,6 @@ import { FILE_HEADER_BYTES } from '../journal/format.js'
 import { nodeFileSystem } from '../journal/journal-file.js'
 import type { JournalView } from '../journal/shared-journal.js'
 import { complete } from '../journal/transaction-finder.js'
-import { packJournal } from '../workers/pack.js'
 import type { WorkerPool } from '../workers/pool.js'
 import { type FileBackend, OwnerBackend, ReadonlyBackend } from './file-backend.js'
 import { checkPackOptions, type FilePackOptions } from './pack-options.js'
@@ -63,7 +62,11 @@ export class FilePacker {
     )
   }
 
-  async #pack(owner: OwnerBackend, { signal, ...settings }: FilePackOptions): Promise<PackResult> {
+  async #pack(owner: OwnerBackend, { signal, threads, ...settings }: FilePackOptions): Promise<PackResult> {
+    // Loaded only when it is needed.
+    const { packJournal } = await import('../workers/pack.js')
+    const pool = this.#pool
+    const size = threads ?? Math.max(1, pool.size - 1)
     owner.refresh()
     // The pool's threads read the old file, and only as long as somebody has it open.
     const view = owner.view.retain()
@@ -74,7 +77,13 @@ export class FilePacker {
     }
     const signals = signal === undefined ? [this.#closing.signal] : [this.#closing.signal, signal]
     try {
-      const result = await packJournal(nodeFileSystem, this.#pool, host, settings, AbortSignal.any(signals))
+      const result = await packJournal(
+        nodeFileSystem,
+        { size, run: pool.run.bind(pool) },
+        host,
+        settings,
+        AbortSignal.any(signals),
+      )
       this.#packs++
       return result
     } finally {
@@ -102,6 +111,8 @@ export class FilePacker {
 
 /** Where the transactions end that are not later than `time`. */
 function endAsOf(view: JournalView, time: number): number {
+  // A file that no pack has made was empty.
+  if (view.header.baseTid === 0 && view.header.historyFrom === 0) return FILE_HEADER_BYTES
   try {
     return complete(view.finder().notAfter(time))?.end ?? FILE_HEADER_BYTES
   } catch (error) {

@@ -162,6 +162,7 @@ export class MemoryStorage implements Storage {
         `A MemoryStorage holds at most ${MAX_OBJECTS} objects. Use a FileStorage.`,
       )
     }
+    this.keep(writes)
     const tid = ++this.#tid
     this.#store.advance()
     for (const { oid, data } of writes) {
@@ -172,6 +173,13 @@ export class MemoryStorage implements Storage {
     this.#commits++
     return { tid }
   }
+
+  /**
+   * For storages that extend this one and keep what is committed: called for each transaction that has been found
+   * valid, in their order, before anybody can see it. If it throws, the transaction has not happened, and the commit
+   * rejects with what it throws.
+   */
+  protected keep(_writes: readonly RecordWrite[]): void {}
 
   #findConflicts(base: Tid, reads: readonly Oid[], writes: readonly RecordWrite[]): Conflict[] {
     const changed = new Set<Oid>()

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import type { PackResult } from '../core/storage.js'
 import { FileStorage } from './file.js'
 import { checkPackOptions, type FilePackOptions } from './pack-options.js'
@@ -17,7 +18,7 @@ export async function packFile(path: string, options: FilePackOptions = {}): Pro
   options.signal?.throwIfAborted()
   const storage = await FileStorage.open(path, { createIfMissing: false })
   try {
-    return await storage.pack(options)
+    return await storage.pack({ threads: availableParallelism(), ...options })
   } finally {
     await storage.close()
   }

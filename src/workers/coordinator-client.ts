@@ -3,7 +3,7 @@ import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { type PackedError, PerdureError, unpackError } from '../core/errors.js'
 import type { CommitRequest, CommitResult } from '../core/storage.js'
 import type { SwitchOutcome, SwitchRequest } from '../journal/packed-base.js'
-import type { SharedJournal } from '../journal/shared-journal.js'
+import { replacedMeanwhile, type SharedJournal } from '../journal/shared-journal.js'
 import { layOutTransaction } from '../journal/transaction.js'
 import { AnswerSlot } from './answer-slot.js'
 import {
@@ -68,6 +68,8 @@ export class CoordinatorClient {
   readonly #waiting = new Map<number, Waiting>()
   readonly #switching = new Map<number, SwitchWaiting>()
   #newest: SharedJournal | undefined
+  /** Called when a pack has made a new journal, so that the old one is let go even if nobody asks for anything. */
+  onJournal: (() => void) | undefined
   #outbox: CommitMessage[] = []
   #lastId = 0
   /** Why nothing can be committed any more. */
@@ -81,7 +83,10 @@ export class CoordinatorClient {
     this.#news = new NewsFlag(news)
     this.#patienceMs = durability === 'os' ? PATIENCE_MS : 0
     this.#location = location
-    port.on('message', (reply: CoordinatorReply) => this.#receive(reply))
+    port.on('message', (reply: CoordinatorReply) => {
+      this.#receive(reply)
+      if (reply.type === 'journal') this.onJournal?.()
+    })
     port.on('close', () => this.fail(threadLost(location)))
     // Only a commit under way keeps the process alive.
     port.unref()
@@ -175,12 +180,12 @@ export class CoordinatorClient {
   /**
    * As {@link newerJournal}, when it is known that there will be one in a moment. Blocks the thread.
    *
-   * @throws PerdureError `PERDURE_THREAD` if there is none in time
+   * @throws PerdureError `PERDURE_BUSY` if there is none in time; `PERDURE_CLOSED`, `PERDURE_THREAD`
    */
   awaitNewerJournal(generation: number): SharedJournal {
     this.#news.wait(generation, NEWS_TIMEOUT_MS)
     const newer = this.newerJournal(generation)
-    if (newer === undefined) throw this.#lost ?? threadLost(this.#location)
+    if (newer === undefined) throw this.#lost ?? replacedMeanwhile(this.#location)
     return newer
   }
 

@@ -1,6 +1,6 @@
 import { PerdureError, packError } from '../core/errors.js'
 import type { Oid, Tid } from '../core/oid.js'
-import { CAPACITY, ChangeRing } from '../journal/change-ring.js'
+import { ChangeRing } from '../journal/change-ring.js'
 import { FILE_HEADER_BYTES } from '../journal/format.js'
 import { openForWriting } from '../journal/journal.js'
 import type { FileSystem } from '../journal/journal-file.js'
@@ -9,24 +9,12 @@ import type { SwitchOutcome, SwitchRequest } from '../journal/packed-base.js'
 import { PublishedState } from '../journal/published-state.js'
 import { countNewObjects, type JournalState, type RecoveryReport } from '../journal/recovery.js'
 import type { SharedJournal } from '../journal/shared-journal.js'
-import { TransactionImage } from '../journal/transaction.js'
 import { WatermarkWriter } from '../journal/watermark.js'
 import { type Accepted, CommitBatch } from './commit-batch.js'
+import { type PendingCommit, validateCommit } from './commit-validator.js'
 import { type GenerationOptions, JournalGeneration } from './journal-generation.js'
-import { type CompletePack, completePack, replaceJournal } from './journal-switch.js'
+import { type CompletePack, takePlace } from './journal-switch.js'
 import type { CommitOutcome, CoordinatorSettings } from './messages.js'
-
-/** Objects may be given oids that were not allocated, as long as they are not further ahead than this. */
-const STRAY_OIDS = 2 ** 20
-
-/** One transaction that waits for its outcome. */
-export interface PendingCommit {
-  readonly base: Tid
-  readonly reads: readonly Oid[]
-  readonly image: Uint8Array<ArrayBuffer> | undefined
-  /** Called once, after the outcome is final and visible to all. */
-  readonly answer: (outcome: CommitOutcome) => void
-}
 
 /**
  * Decides the order of commits and writes them. It knows nothing of threads: messages, wake-ups and ports are
@@ -93,7 +81,7 @@ export class CoordinatorLoop {
   #run(batch: readonly PendingCommit[]): PerdureError | undefined {
     const accepted: Accepted[] = []
     const outcomes = new CommitBatch(this.#state.tid, this.#journal.writer.end, accepted)
-    const results = batch.map((commit) => this.#validate(commit, outcomes))
+    const results = batch.map((commit) => validateCommit(this.#journal, this.#state, commit, outcomes))
     try {
       this.#store(accepted)
     } catch (error) {
@@ -106,57 +94,6 @@ export class CoordinatorLoop {
       commit.answer(results[i] as CommitOutcome)
     })
     return undefined
-  }
-
-  #validate(commit: PendingCommit, batch: CommitBatch): CommitOutcome {
-    try {
-      const { base, reads } = commit
-      if (base > batch.tid) {
-        throw new PerdureError('PERDURE_ARGUMENT', `No snapshot can have tid ${base}: the newest is ${batch.tid}.`)
-      }
-      const image = commit.image === undefined ? undefined : new TransactionImage(commit.image)
-      const conflicts = this.#journal.conflicts.find(base, reads, image, this.#state.tid, batch)
-      if (conflicts.length > 0) return { conflicts }
-      if (image === undefined) return { tid: base }
-      const removed = this.#journal.removals.find(base, image, this.#state.tid, batch)
-      if (removed.length > 0) return { conflicts: removed }
-      return { tid: this.#accept(image, batch) }
-    } catch (error) {
-      return { error: packError(error) }
-    }
-  }
-
-  #accept(image: TransactionImage, batch: CommitBatch): Tid {
-    const { index } = this.#journal
-    let nextOid = batch.nextOid(this.#state.nextOid)
-    image.forEachRecord((oid) => {
-      if (oid >= nextOid) nextOid = oid + 1
-    })
-    // Before anything is accepted, so that an impossible oid refuses this transaction only.
-    this.#checkOid(nextOid - 1)
-    index.grow(nextOid)
-    const stamp = {
-      position: batch.end,
-      tid: batch.tid + 1,
-      time: batch.now(this.#state.time),
-      durable: this.#journal.writer.durable,
-      nextOid,
-      seed: this.#journal.seed,
-    }
-    image.stamp(stamp, (oid) => batch.offsetOf(oid) ?? index.get(oid))
-    batch.add(image, nextOid)
-    return stamp.tid
-  }
-
-  /** The index is an array: one stray oid would make it, and each checkpoint, as large as that. */
-  #checkOid(oid: Oid): void {
-    const allocated = this.#published.get('nextOid')
-    if (oid < allocated + STRAY_OIDS) return
-    throw new PerdureError(
-      'PERDURE_ARGUMENT',
-      `Oid ${oid} has never been allocated: the next one is ${allocated}. Get oids from allocateOids().`,
-      { details: { oid } },
-    )
   }
 
   #store(accepted: readonly Accepted[]): void {
@@ -215,7 +152,9 @@ export class CoordinatorLoop {
    */
   switchTo(request: SwitchRequest): SwitchOutcome {
     if (this.#poison !== undefined) throw this.#poison
-    const pack = this.#completePack(request)
+    const { path } = this.#settings
+    const old = { path, source: this.#journal, end: this.#state.end, sync: () => this.#syncedEnd() }
+    const pack = takePlace(this.#fileSystem, old, request)
     if (!('copied' in pack)) return { switched: false, ...pack }
     try {
       this.#begin(request, pack)
@@ -223,20 +162,6 @@ export class CoordinatorLoop {
       throw this.#poisonWith(error)
     }
     return { switched: true, tid: this.#state.tid, state: this.#state }
-  }
-
-  #completePack(request: SwitchRequest): ReturnType<typeof completePack> {
-    try {
-      const pack = completePack(this.#fileSystem, this.#journal, this.#state.end, request)
-      if (!('copied' in pack)) return pack
-      // The old one is to stay, so it must hold what it says it holds.
-      if (request.keepOld) this.#syncedEnd()
-      replaceJournal(this.#fileSystem, this.#settings.path, request)
-      return pack
-    } catch (error) {
-      discard(this.#fileSystem, request.base.path)
-      throw error
-    }
   }
 
   /** Goes on with the new journal, which has its place already: what fails now leaves nothing to be written to. */
@@ -249,7 +174,11 @@ export class CoordinatorLoop {
     old.checkpoints.abandon()
     const index = new OidIndex(base.index, NO_PAGES)
     index.grow(state.nextOid)
-    this.#forget(removed, index, state.tid)
+    // What the pack has removed counts as changed by its own transaction.
+    this.#changes.remove(
+      removed?.filter((oid) => index.get(oid) === 0),
+      state.tid,
+    )
     this.#journal = this.#generation({
       journal: { file, header: base.header, index, state, covered: FILE_HEADER_BYTES },
       published: old.published.next(),
@@ -261,19 +190,6 @@ export class CoordinatorLoop {
     this.#state = state
     this.#journal.checkpoints.begin(state)
     old.close()
-  }
-
-  /** What the pack has removed counts as changed by its own transaction. */
-  #forget(removed: readonly Oid[] | undefined, index: OidIndex, tid: Tid): void {
-    if (removed === undefined || removed.length > CAPACITY / 2) {
-      this.#changes.forget(tid)
-      return
-    }
-    const gone = removed.filter((oid) => index.get(oid) === 0)
-    this.#changes.append(
-      gone,
-      gone.map(() => tid),
-    )
   }
 
   /** Whether {@link work} has something to do. */
@@ -339,14 +255,6 @@ export class CoordinatorLoop {
       throw error
     }
     this.#watermark.close(this.#state.end)
-  }
-}
-
-function discard(fileSystem: FileSystem, path: string): void {
-  try {
-    fileSystem.unlink(path)
-  } catch {
-    // The next opening removes it.
   }
 }
 

@@ -6,7 +6,8 @@ import { nodeFileSystem } from '../journal/journal-file.js'
 import type { SwitchRequest } from '../journal/packed-base.js'
 import type { SharedJournal } from '../journal/shared-journal.js'
 import { AnswerSlot } from './answer-slot.js'
-import { CoordinatorLoop, type PendingCommit } from './coordinator-loop.js'
+import type { PendingCommit } from './commit-validator.js'
+import { CoordinatorLoop } from './coordinator-loop.js'
 import {
   AWAKE,
   BELL,

@@ -5,7 +5,7 @@ import type { CoordinatorClient } from './coordinator-client.js'
 /** The newest journal of a storage, as one handle sees it: each pack makes another one. */
 export class CurrentJournal {
   readonly #fileSystem: FileSystem
-  readonly #client: Pick<CoordinatorClient, 'newerJournal' | 'awaitNewerJournal'>
+  readonly #client: CoordinatorClient
   readonly #blockCacheBytes: number | undefined
   #shared: SharedJournal
   #view: JournalView
@@ -14,18 +14,14 @@ export class CurrentJournal {
    * @param shared the newest journal that is known
    * @throws PerdureError `PERDURE_THREAD`, `PERDURE_IO`
    */
-  constructor(
-    fileSystem: FileSystem,
-    client: Pick<CoordinatorClient, 'newerJournal' | 'awaitNewerJournal'>,
-    shared: SharedJournal,
-    blockCacheBytes?: number,
-  ) {
+  constructor(fileSystem: FileSystem, client: CoordinatorClient, shared: SharedJournal, blockCacheBytes?: number) {
     this.#fileSystem = fileSystem
     this.#client = client
     this.#blockCacheBytes = blockCacheBytes
     const { newest, view } = this.#attach(shared)
     this.#shared = newest
     this.#view = view
+    client.onJournal = () => this.#refreshIdly()
   }
 
   get view(): JournalView {
@@ -47,6 +43,14 @@ export class CurrentJournal {
     this.#view = view
   }
 
+  #refreshIdly(): void {
+    try {
+      this.refresh()
+    } catch {
+      // Who takes the next snapshot tries again, and is told what is wrong.
+    }
+  }
+
   /** The file is found by its path; where a pack has been faster, the handle is about to be told of another journal. */
   #attach(shared: SharedJournal): { newest: SharedJournal; view: JournalView } {
     for (let newest = shared; ; newest = this.#client.awaitNewerJournal(newest.generation)) {
@@ -58,6 +62,7 @@ export class CurrentJournal {
   }
 
   release(): void {
+    this.#client.onJournal = undefined
     this.#view.release()
   }
 }

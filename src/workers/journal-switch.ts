@@ -1,3 +1,4 @@
+import { discard } from '../journal/discard.js'
 import type { FileSystem, OpenFile } from '../journal/journal-file.js'
 import { prepackPath, prepackTemporaryPath, type SwitchRequest, type TailProgress } from '../journal/packed-base.js'
 import type { JournalState } from '../journal/recovery.js'
@@ -11,14 +12,46 @@ export interface CompletePack {
   readonly state: JournalState
 }
 
+/** The journal that is to be replaced. */
+export interface OldJournal {
+  readonly path: string
+  readonly source: TailSource
+  /** Where it ends. */
+  readonly end: number
+  /** Sees to it that all of it is on the disk. */
+  readonly sync: () => void
+}
+
 /**
- * Copies what is left of the old journal, which ends at `end`, into the new one, and syncs that. Returns how far it
- * has come if too much is left to be done while commits wait.
+ * Copies what is left of the old journal into the new one, and puts that in its place. At every moment one of them is
+ * there, whole. Returns how far it has come if too much is left to be done while commits wait.
+ *
+ * @throws PerdureError; the old one is still in its place then, and the new one is gone
  */
-export function completePack(
+export function takePlace(
   fileSystem: FileSystem,
-  source: TailSource,
-  end: number,
+  old: OldJournal,
+  request: SwitchRequest,
+): CompletePack | TailProgress {
+  const { base, keepOld } = request
+  try {
+    const pack = complete(fileSystem, old, request)
+    if (!('copied' in pack)) return pack
+    if (keepOld) {
+      old.sync()
+      keep(fileSystem, old.path)
+    }
+    fileSystem.rename(base.path, old.path)
+    return pack
+  } catch (error) {
+    discard(fileSystem, base.path)
+    throw error
+  }
+}
+
+function complete(
+  fileSystem: FileSystem,
+  { source, end }: OldJournal,
   { base, maxTailBytes }: SwitchRequest,
 ): CompletePack | TailProgress {
   if (end - base.sourceEnd > maxTailBytes) return { state: base.state, sourceEnd: base.sourceEnd }
@@ -41,21 +74,14 @@ function finish(copier: TailCopier, file: OpenFile): JournalState {
   return state
 }
 
-/**
- * Puts the new journal in the place of the old one. At every moment one of them is there.
- *
- * @throws PerdureError; the old one is still in its place then
- */
-export function replaceJournal(fileSystem: FileSystem, path: string, { base, keepOld }: SwitchRequest): void {
-  if (keepOld) keep(fileSystem, path)
-  fileSystem.rename(base.path, path)
-}
-
 function keep(fileSystem: FileSystem, path: string): void {
   const temporary = prepackTemporaryPath(path)
   fileSystem.unlink(temporary)
-  fileSystem.link(path, temporary)
-  fileSystem.rename(temporary, prepackPath(path))
-  // It is still there if it was only another name of the file that was kept already.
-  fileSystem.unlink(temporary)
+  try {
+    fileSystem.link(path, temporary)
+    fileSystem.rename(temporary, prepackPath(path))
+  } finally {
+    // It is still there if that failed, or if it was only another name of the file that was kept already.
+    discard(fileSystem, temporary)
+  }
 }

@@ -1,6 +1,7 @@
 import type { Tid } from '../core/oid.js'
 import type { PackProgress } from '../core/storage.js'
 import { baseEnd } from '../journal/base-layout.js'
+import { discard } from '../journal/discard.js'
 import { checksumSeed, encodeFileHeader, FILE_HEADER_BYTES, type FileHeader } from '../journal/format.js'
 import type { FileSystem } from '../journal/journal-file.js'
 import { NO_PAGES, OidIndex, PAGE_ENTRIES, reserveIndexMemory } from '../journal/oid-index.js'
@@ -15,6 +16,11 @@ import type { PackCopyTask, PackIndexTask, PackMarkTask, PackPlan, PackScanTask 
 /** Bytes of the journal in one task, and pages of the index: some tens of milliseconds' work. */
 const RANGE_BYTES = 16 * 1024 * 1024
 const RANGE_PAGES = 256
+
+/** More memory for references is never needed: in the journal each takes two bytes, and four here. */
+const TABLE_BYTES_PER_BYTE = 2
+/** What is reserved in any case, since threads reserve more than they need. */
+const LEAST_TABLE_BYTES = 16 * 1024 * 1024
 
 /** How often it is looked how far marking has come. */
 const LOOK_MS = 100
@@ -65,7 +71,7 @@ export async function makeBase(
   try {
     return await maker.run()
   } catch (error) {
-    fileSystem.unlink(packPath(subject.shared.path))
+    discard(fileSystem, packPath(subject.shared.path))
     throw error
   }
 }
@@ -90,8 +96,9 @@ class BaseMaker {
     this.#subject = subject
     this.#signal = signal
     this.#onProgress = onProgress
-    const { nextOid } = subject.newest
-    this.#tables = reservePackTables(nextOid, Math.max(0, subject.memoryBytes - nextOid * BYTES_PER_OBJECT))
+    const { nextOid, end } = subject.newest
+    const allowed = Math.max(0, subject.memoryBytes - nextOid * BYTES_PER_OBJECT)
+    this.#tables = reservePackTables(nextOid, Math.min(allowed, end * TABLE_BYTES_PER_BYTE + LEAST_TABLE_BYTES))
   }
 
   async run(): Promise<MadeBase> {

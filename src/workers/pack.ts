@@ -1,4 +1,5 @@
 import type { PackOptions, PackProgress, PackResult } from '../core/storage.js'
+import { discard } from '../journal/discard.js'
 import type { FileSystem } from '../journal/journal-file.js'
 import type { PackedBase, SwitchOutcome, SwitchRequest, TailProgress } from '../journal/packed-base.js'
 import { RetainedHistory } from '../journal/retention.js'
@@ -90,7 +91,7 @@ class Pack {
     try {
       return await this.#finish(made)
     } catch (error) {
-      this.#fileSystem.unlink(made.base.path)
+      discard(this.#fileSystem, made.base.path)
       throw error
     }
   }
@@ -106,7 +107,7 @@ class Pack {
       const bytesBefore = this.#host.published('end')
       const outcome = await this.#host.switchTo({ base: copied, keepOld, maxTailBytes, removed })
       if (outcome.switched) {
-        this.#report({ phase: 'switch', ...this.#totals({ ...copied, state: outcome.state }) })
+        this.#reportEnd({ ...copied, state: outcome.state })
         return {
           objectsBefore: Math.max(this.#objectsBefore, outcome.state.objects),
           objectsAfter: outcome.state.objects,
@@ -143,6 +144,14 @@ class Pack {
     const { end } = this.#subject.from
     const bytesTotal = this.#host.published('end') - end
     return { objects: state.objects, objectsTotal: state.objects, bytes: sourceEnd - end, bytesTotal }
+  }
+
+  #reportEnd(base: PackedBase): void {
+    try {
+      this.#report({ phase: 'switch', ...this.#totals(base) })
+    } catch {
+      // To reject for what the user's function throws now would mean that nothing had been packed.
+    }
   }
 
   #report(progress: Omit<PackProgress, 'remainingMs'>): void {

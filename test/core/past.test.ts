@@ -103,6 +103,37 @@ describe('The past of a database', () => {
       for (const at of [5, -1, 1.5, new Date(Number.NaN)]) await failure('PERDURE_ARGUMENT', () => db.at(at))
     })
 
+    it('gives back what it reads when it is closed, and what it could not use', async () => {
+      await threeTransactions()
+      const { storage } = db
+      const counts = { taken: 0, released: 0 }
+      const snapshotAt = storage.snapshotAt.bind(storage)
+      storage.snapshotAt = async (at) => {
+        const snapshot = await snapshotAt(at)
+        const release = snapshot.release.bind(snapshot)
+        counts.taken++
+        snapshot.release = () => {
+          counts.released++
+          release()
+        }
+        return snapshot
+      }
+      const connection = await db.at(2)
+      ada(connection)
+      connection.abort()
+      expect(counts).to.deep.equal({ taken: 1, released: 0 })
+      await connection.close()
+      expect(counts).to.deep.equal({ taken: 1, released: 1 })
+      await failure('PERDURE_ARGUMENT', () => db.at(2, { cacheSize: 0 }))
+      expect(counts).to.deep.equal({ taken: 2, released: 2 })
+      const current = await db.connect()
+      for await (const { load } of current.history(ada(current))) await load()
+      await current.close()
+      await failure('PERDURE_CONFLICT', () => db.undo(3))
+      await db.close()
+      expect(counts.released).to.equal(counts.taken)
+    })
+
     it('ends with the database', async () => {
       await threeTransactions()
       const connection = await db.at(3)

@@ -151,6 +151,25 @@ describe('undo', () => {
     expect((await newest()).tid).to.equal(made)
   })
 
+  it('is refused if that happens at the very moment', async () => {
+    const made = await db.transact(async (root, connection) => {
+      root['carol'] = new Account()
+      return connection.commit()
+    })
+    const { storage } = db
+    const commit = storage.commit.bind(storage)
+    storage.commit = async (request) => {
+      storage.commit = commit
+      await db.transact((root) => {
+        account(root, 'carol').balance = 7
+      })
+      return commit(request)
+    }
+    const error = (await failure('PERDURE_CONFLICT', () => db.undo(made))) as ConflictError
+    expect(error.conflicts.map(({ tid }) => tid)).to.deep.equal([made + 1])
+    expect(await db.view((root) => account(root, 'carol').balance)).to.equal(7)
+  })
+
   it('works on many nodes of a tree, and without the classes', async () => {
     await db.transact((root) => {
       root['tree'] = new BTree<number, string>()

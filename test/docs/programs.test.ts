@@ -11,7 +11,9 @@ const DOCUMENTS = [
   'docs/collections.md',
   'docs/diagnostics.md',
   'docs/history.md',
+  'docs/pack.md',
   'docs/errors.md',
+  'docs/server.md',
 ]
 
 for (const document of DOCUMENTS) {

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { Database } from '../../src/core/database.js'
+import type { Tid } from '../../src/core/oid.js'
 import { open } from '../../src/open.js'
 import { type Ledger, ledgerClasses, type Page, readBalance } from './ledger.js'
 import { tell, type VictimOptions } from './victim-messages.js'
@@ -36,9 +37,12 @@ async function commitForEver(): Promise<void> {
 }
 
 async function packForEver(database: Database<Ledger>): Promise<never> {
+  let historyFrom: Tid | undefined
   for (let pack = 0; ; pack++) {
-    const retain = pack % 2 === 0 ? undefined : { transactions: 5 }
-    await database.pack({ keepOld: pack % 3 === 0, ...(retain !== undefined && { retain }) })
+    // Every other pack keeps the history that the one before has kept.
+    const retain = pack % 2 === 1 && historyFrom !== undefined && { retain: { tid: historyFrom } }
+    const result = await database.pack({ keepOld: pack % 3 === 0, ...retain })
+    historyFrom = result.historyFrom
     tell({ kind: 'packed' })
   }
 }

@@ -69,6 +69,7 @@ describe('The log of a server', () => {
     expect(ended).to.have.length(5)
     expect(ended.map(({ code }) => code)).to.include.members(['PERDURE_AUTHENTICATION', 'PERDURE_PROTOCOL'])
     const of = ended.find(({ session }) => session === welcomed[0]?.['session'])
+    expect(of).to.include({ user: 'ada', protocol: 2, commits: 1, conflicts: 1 })
     expect(of?.['bytesIn']).to.be.greaterThan(100)
     expect(of?.['durationMs']).to.be.greaterThan(0)
   })
@@ -144,6 +145,16 @@ describe('The log of a server', () => {
     expect(readFileSync(path, 'utf8')).to.include('"stopped"').and.not.include('"started"')
   })
 
+  it('tells of packs that were due', async () => {
+    server = await serve(undefined, { listen: { port: 0 }, gcBytes: 1, log: { destination: lines } })
+    const client = await ProtocolClient.connect(server.addresses[0]?.url as string)
+    const writes = [{ oid: 0, data: numberRecord(1) }]
+    await client.ask({ type: 'commit', base: 0, token: TOKEN, note: '', user: '', reads: [], writes })
+    const entry = await lines.wait(({ event }) => event === 'packed')
+    expect(entry['result']).to.include({ objectsAfter: 1 })
+    await client.close()
+  })
+
   it('goes on in the old file when there can be no new one', async () => {
     mkdirSync(directory.join('logs'))
     server = await serve(new MemoryStorage(), { listen: { port: 0 }, log: { destination: directory.join('logs/log') } })
@@ -157,7 +168,7 @@ describe('The log of a server', () => {
 
   it('on a full disk neither ends the server nor keeps it from stopping', async () => {
     server = await serve(new MemoryStorage(), { listen: { port: 0 }, log: { destination: '/dev/full' } })
-    await ProtocolClient.connect(server.addresses[0]?.url as string, ADA)
+    await ProtocolClient.connect(server.addresses[0]?.url as string)
     await server.stop()
   })
 })

@@ -177,6 +177,7 @@ describe('serve', () => {
       'a misspelled one of TLS': { tls: { cert: 'cert', key: 'key', certs: 'cert' } },
       'no connections': { maxConnections: 0 },
       'a frame that is too short': { limits: { frameBytes: 10 } },
+      'an impossible schedule': { gcBytes: 0 },
       'an unknown limit': { limits: { frames: 10 } },
       'an unknown level': { log: { level: 'loud' } },
       'an unknown owner': { socket: { owner: 'nobody-of-this-name' } },

@@ -5,10 +5,10 @@ const STATES = 20_000
 const SEED = 1
 
 describe('After a power cut', () => {
-  it('every acknowledged commit is there, and every other one wholly or not at all', function () {
+  it('every acknowledged commit is there, and every other one wholly or not at all', async function () {
     this.timeout(600_000)
     const explorer = new Explorer({ seed: SEED, states: STATES })
-    const finding = explorer.run()
+    const finding = await explorer.run()
     console.log(`      seed ${SEED}: ${describeCounts(explorer.counts)}`)
     expect(finding, JSON.stringify(finding, undefined, 2)).to.equal(undefined)
     const { secondStates, tornTails, unacknowledged, checkpoints, packs } = explorer.counts

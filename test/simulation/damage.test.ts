@@ -1,5 +1,17 @@
 import { expect } from 'chai'
-import { flipBit, judge, makeSmallDatabase, replaceFile, type Verdict } from './damage.js'
+import { TemporaryDirectory } from '../support/temporary-directory.js'
+import {
+  flipBit,
+  judge,
+  judgePack,
+  makePackedDatabase,
+  makeSmallDatabase,
+  replaceFile,
+  type Verdict,
+} from './damage.js'
+import type { Engine } from './engine.js'
+import type { Oracle } from './oracle.js'
+import { engineWithBugs } from './planted-bug.js'
 import type { DiskImage } from './simulated-disk.js'
 import { PATH } from './workload.js'
 
@@ -10,8 +22,9 @@ const LIVE = `${PATH}.live`
 const CHECKPOINT_BITS = 8 * 512
 const CHECKPOINT_STRIDE = 8 * 8 + 1
 
-const { oracle, closed, killed, ends } = makeSmallDatabase()
-const newest = oracle.newest
+const small = makeSmallDatabase()
+const { closed, killed, ends } = small
+const newest = small.oracle.newest
 
 /** Each way in which the files can lie beside one another. */
 const SETTINGS: readonly { readonly name: string; readonly image: DiskImage }[] = [
@@ -31,7 +44,7 @@ function contentOf(image: DiskImage, path: string): Buffer {
 class Tally {
   readonly #counts = new Map<string, number>()
 
-  add(verdict: Verdict, isAllowed: (tid: number) => boolean, what: string): void {
+  add(verdict: Verdict, isAllowed: (tid: number) => boolean, what: string, newest: number): void {
     const word = 'error' in verdict ? verdict.error : verdict.tid === newest ? 'whole' : 'an earlier state'
     this.#counts.set(word, (this.#counts.get(word) ?? 0) + 1)
     if ('tid' in verdict && !isAllowed(verdict.tid)) throw new Error(`${what}: opens at transaction ${verdict.tid}.`)
@@ -47,10 +60,14 @@ class Tally {
 }
 
 /** Runs `damage` over every variant, opened for writing and readonly. */
-function judgeAll(damage: Iterable<{ image: DiskImage; what: string }>, isAllowed: (tid: number) => boolean): Tally {
+function judgeAll(
+  damage: Iterable<{ image: DiskImage; what: string }>,
+  isAllowed: (tid: number) => boolean,
+  oracle: Oracle = small.oracle,
+): Tally {
   const tally = new Tally()
   for (const { image, what } of damage) {
-    for (const readonly of [false, true]) tally.add(judge(image, oracle, readonly), isAllowed, what)
+    for (const readonly of [false, true]) tally.add(judge(image, oracle, readonly), isAllowed, what, oracle.newest)
   }
   tally.print()
   return tally
@@ -92,10 +109,25 @@ describe('A damaged file', function () {
         const whole = ends.filter((end) => end <= kept).length - 1
         const isAllowed = (tid: number) => tid === whole && (!proven || kept >= size)
         const tally = new Tally()
-        for (const readonly of [false, true]) tally.add(judge(damaged, oracle, readonly), isAllowed, what)
+        for (const readonly of [false, true]) tally.add(judge(damaged, small.oracle, readonly), isAllowed, what, newest)
       }
     })
   }
+
+  it('made by a pack: any bit of the journal flipped, and cut off at any byte', () => {
+    const packed = makePackedDatabase()
+    const { newest, historyFrom } = packed.oracle
+    expect(historyFrom).to.equal(3)
+    for (const image of [packed.closed, replaceFile(packed.closed, INDEX, undefined), packed.killed]) {
+      const isAllowed = (tid: number) => tid >= newest - 1
+      const tally = judgeAll(flips(image, PATH, allBits(contentOf(image, PATH))), isAllowed, packed.oracle)
+      expect(tally.count('PERDURE_CORRUPTION')).to.be.greaterThan(0)
+    }
+    // Without the sidecar files it is taken for an earlier copy, but never without its base.
+    const copy = replaceFile(packed.closed, INDEX, undefined)
+    const cut = judgeAll(truncations(copy, PATH, 1), (tid) => tid >= historyFrom, packed.oracle)
+    expect(cut.count('an earlier state')).to.be.greaterThan(0)
+  })
 
   it('does no harm if it is the checkpoint, whatever has happened to it', () => {
     const bytes = contentOf(closed, INDEX)
@@ -111,4 +143,37 @@ describe('A damaged file', function () {
     const cut = judgeAll(truncations(killed, LIVE, 1), isWhole)
     expect(flipped.count('PERDURE_CORRUPTION') + cut.count('PERDURE_CORRUPTION')).to.equal(0)
   })
+
+  it('is not packed if what is kept is damaged, and can be read if it was packed', async () => {
+    const { tally, finding } = await packDamaged()
+    expect(finding).to.equal(undefined)
+    tally.print()
+    expect(tally.count('PERDURE_CORRUPTION')).to.be.greaterThan(100)
+    expect(tally.count('whole'), 'only older versions are damaged').to.be.greaterThan(100)
+  })
+
+  it('would be packed, and found too late, if the checksums of records were not verified', async () => {
+    const directory = new TemporaryDirectory()
+    try {
+      const bug = { file: 'journal/kept-record.js', find: /\|\| !recordIsIntact\([^)]*\)/, replace: '' }
+      const { finding } = await packDamaged(await engineWithBugs(directory.path, [bug]))
+      expect(finding).to.match(/is not what was stored/)
+    } finally {
+      directory.remove()
+    }
+  })
 })
+
+/** Packs the database with one bit flipped in each byte of the journal, until something is wrong. */
+async function packDamaged(engine?: Engine): Promise<{ tally: Tally; finding: string | undefined }> {
+  const tally = new Tally()
+  const bits = Array.from(contentOf(closed, PATH), (_, byte) => byte * 8 + (byte % 8))
+  for (const { image, what } of flips(closed, PATH, bits)) {
+    try {
+      tally.add(await judgePack(image, small.oracle, engine), (tid) => tid >= newest - 1, what, newest)
+    } catch (error) {
+      return { tally, finding: `${what}: ${String(error)}` }
+    }
+  }
+  return { tally, finding: undefined }
+}

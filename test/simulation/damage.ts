@@ -1,5 +1,9 @@
+import type { Oid, Tid } from '../../src/core/oid.js'
 import { encodeRecord } from '../../src/core/record.js'
+import { Reference } from '../../src/core/reference.js'
+import { FILE_HEADER_BYTES } from '../../src/journal/format.js'
 import type { CoordinatorSettings } from '../../src/workers/messages.js'
+import { makeReferenceBase } from '../support/reference-packer.js'
 import { realEngine } from './engine.js'
 import { MainThreadStorage } from './main-thread-storage.js'
 import { Oracle } from './oracle.js'
@@ -18,6 +22,7 @@ const SETTINGS: CoordinatorSettings = {
 /** Objects and transactions of the small database. */
 const OBJECTS = 3
 const TRANSACTIONS = 4
+const PACKED_AT = 3
 
 /** A database with everything in it that the format knows, in as few bytes as possible. */
 export interface SmallDatabase {
@@ -26,19 +31,32 @@ export interface SmallDatabase {
   readonly closed: DiskImage
   /** As a killed process leaves it: with a watermark and preallocated zeros, without a checkpoint. */
   readonly killed: DiskImage
-  /** Where each transaction ends, from tid 0 on. */
+  /** Where each transaction ends, from tid 0 on; of a packed database, those that there are. */
   readonly ends: readonly number[]
 }
 
-export function makeSmallDatabase(): SmallDatabase {
+/** As {@link makeSmallDatabase}, packed in the middle, with a base of two transactions. Nothing in it is garbage. */
+export function makePackedDatabase(): SmallDatabase {
+  return makeSmallDatabase(PACKED_AT)
+}
+
+/** @param packedAt before this transaction there is a pack */
+export function makeSmallDatabase(packedAt?: Tid): SmallDatabase {
   const disk = new SimulatedDisk()
   const storage = new MainThreadStorage(disk, SETTINGS)
   const oracle = new Oracle()
   const ends = [storage.view.state.get('end')]
   for (let tid = 0; tid < TRANSACTIONS; tid++) {
+    if (tid === packedAt) {
+      oracle.submitPack(storage.tid)
+      storage.switchTo({ ...makeReferenceBase(disk, PATH, storage.tid, 2), keepOld: false, maxTailBytes: 0 })
+      ends.splice(0, ends.length, FILE_HEADER_BYTES, storage.view.state.get('end'))
+    }
     const oids = tid === 0 ? [0, 1, 2] : [tid % OBJECTS]
-    const writes = oids.map((oid) => ({ oid, data: encodeRecord('A', [], Buffer.from(`${oid}@${tid}`)) }))
-    const request = { base: tid, reads: [], writes, note: tid === 1 ? 'note' : '' }
+    const references = [new Reference(1, 'A'), new Reference(2, 'A')]
+    const data = (oid: Oid) => encodeRecord('A', oid === 0 ? references : [], Buffer.from(`${oid}@${tid}`))
+    const writes = oids.map((oid) => ({ oid, data: data(oid) }))
+    const request = { base: storage.tid, reads: [], writes, note: tid === 1 ? 'note' : '' }
     oracle.submit([request])
     storage.commit([request])
     ends.push(storage.view.state.get('end'))
@@ -79,6 +97,30 @@ export function judge(image: DiskImage, oracle: Oracle, readonly: boolean): Verd
   } catch (error) {
     return { error: namedError(error) }
   }
+}
+
+/**
+ * Opens a damaged database and packs it. Garbage may be damaged; what is kept may not, so that every object can be
+ * read afterwards.
+ *
+ * @throws Error if a damaged object was packed, or the pack fails in a way that does not name what is damaged
+ */
+export async function judgePack(image: DiskImage, oracle: Oracle, engine = realEngine): Promise<Verdict> {
+  const disk = new SimulatedDisk(image, engine.fileError)
+  let storage: MainThreadStorage
+  try {
+    storage = new MainThreadStorage(disk, SETTINGS, engine)
+  } catch (error) {
+    return { error: namedError(error) }
+  }
+  const { tid } = storage
+  const end = await storage.pack({ tuning: { rangeBytes: 500, transactionBytes: 200 } }).finish()
+  if ('error' in end) {
+    if (disk.exists(`${PATH}.pack`)) throw new WrongData('A pack that failed has left its file.')
+    return { error: namedError(end.error) }
+  }
+  for (let oid = 0; oid < OBJECTS + 2; oid++) compare(oid, storage.load(oid), oracle, tid)
+  return { tid }
 }
 
 /** Wrong data. It is no PerdureError, so that nothing takes it for one. */

@@ -2,9 +2,10 @@ import { JournalFollower } from '../../src/journal/follower.js'
 import { createJournal } from '../../src/journal/journal.js'
 import { fileError } from '../../src/journal/journal-file.js'
 import { JournalView } from '../../src/journal/shared-journal.js'
-import { TailCopier } from '../../src/journal/tail-copier.js'
 import { FileSnapshot } from '../../src/storages/file-snapshot.js'
 import { CoordinatorLoop } from '../../src/workers/coordinator-loop.js'
+import { packJournal } from '../../src/workers/pack.js'
+import { packTasks } from '../../src/workers/pack-tasks.js'
 
 /** The code under test: that of the package, or a copy of it in which a bug has been planted. */
 export interface Engine {
@@ -14,7 +15,8 @@ export interface Engine {
   readonly FileSnapshot: typeof FileSnapshot
   readonly JournalFollower: typeof JournalFollower
   readonly JournalView: typeof JournalView
-  readonly TailCopier: typeof TailCopier
+  readonly packJournal: typeof packJournal
+  readonly packTasks: typeof packTasks
 }
 
 export const realEngine: Engine = {
@@ -24,5 +26,6 @@ export const realEngine: Engine = {
   FileSnapshot,
   JournalFollower,
   JournalView,
-  TailCopier,
+  packJournal,
+  packTasks,
 }

@@ -98,10 +98,10 @@ export class Explorer {
   }
 
   /** Returns what is wrong, or undefined if nothing was found. */
-  run(): Finding | undefined {
+  async run(): Promise<Finding | undefined> {
     while (!this.#isDone()) {
       this.counts.workloads++
-      this.#runWorkload()
+      await this.#runWorkload()
       this.#options.onProgress?.(this.counts)
     }
     return this.finding
@@ -111,7 +111,7 @@ export class Explorer {
     return this.finding !== undefined || this.counts.states >= this.#options.states
   }
 
-  #runWorkload(): void {
+  async #runWorkload(): Promise<void> {
     const random = this.#random.fork()
     const { engine, durability } = this.#options
     const settings = randomSettings(random)
@@ -119,7 +119,7 @@ export class Explorer {
     const crash = () => this.#crash(workload.disk, () => workload.situation, random)
     workload.disk.onOperation = crash
     try {
-      workload.run(random.pick(STEPS), crash)
+      await workload.run(random.pick(STEPS), crash)
     } catch (error) {
       this.#report(error, workload.disk, [])
     }

@@ -2,9 +2,10 @@ import { checkContents, checkState, demand, type Situation } from './check-state
 import { crashStates } from './crash-states.js'
 import { type Engine, realEngine } from './engine.js'
 import { MainThreadStorage } from './main-thread-storage.js'
+import { Refused } from './packing.js'
 import { Random } from './random.js'
 import type { Fault, Operation, SimulatedDisk } from './simulated-disk.js'
-import { PATH, Refused, randomSettings, Workload } from './workload.js'
+import { PATH, randomSettings, Workload } from './workload.js'
 
 const STEPS = 14
 const STATES_AFTER_FAILURE = 3
@@ -37,7 +38,7 @@ export type FailureEffect =
  *
  * @throws Violation if anything acknowledged is lost, anything failed is seen, or anything is tried twice
  */
-export function runWithFailure(failure: Failure, engine: Engine = realEngine): FailureEffect {
+export async function runWithFailure(failure: Failure, engine: Engine = realEngine): Promise<FailureEffect> {
   const random = new Random(failure.seed)
   const settings = randomSettings(random)
   const workload = new Workload(random.fork(), settings, engine)
@@ -45,7 +46,7 @@ export function runWithFailure(failure: Failure, engine: Engine = realEngine): F
   const failed = failAt(disk, failure, random.fork())
   let effect: FailureEffect = 'tolerated'
   try {
-    workload.run(STEPS)
+    await workload.run(STEPS)
     if (failed() === undefined) return 'none'
   } catch (error) {
     const operation = failed()

@@ -77,7 +77,7 @@ function check({ view, tid, oracle }: Held): void {
 }
 
 /** Lets a workload run, with readers that look after some of its operations on the disk, and after each answer. */
-function run(seed: number): { replacements: number; looks: number } {
+async function run(seed: number): Promise<{ replacements: number; looks: number }> {
   const random = new Random(seed)
   const workload = new Workload(random.fork(), randomSettings(random))
   const readers: Reader[] = []
@@ -90,7 +90,7 @@ function run(seed: number): { replacements: number; looks: number } {
     })
   }
   workload.disk.onOperation = look
-  workload.run(STEPS, look)
+  await workload.run(STEPS, look)
   for (const reader of readers) {
     reader.look()
     reader.close()
@@ -103,13 +103,13 @@ function run(seed: number): { replacements: number; looks: number } {
 }
 
 describe('A reader in another process', () => {
-  it('sees all that was acknowledged, and nothing else, at every moment of packs', function () {
+  it('sees all that was acknowledged, and nothing else, at every moment of packs', async function () {
     this.timeout(120_000)
     let replacements = 0
     let looks = 0
     for (let seed = 1; seed <= SEEDS; seed++) {
       try {
-        const counts = run(seed)
+        const counts = await run(seed)
         replacements += counts.replacements
         looks += counts.looks
       } catch (error) {

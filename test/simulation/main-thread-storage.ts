@@ -8,8 +8,9 @@ import { layOutTransaction } from '../../src/journal/transaction.js'
 import type { CoordinatorLoop } from '../../src/workers/coordinator-loop.js'
 import type { TaskRunner } from '../../src/workers/each-range.js'
 import type { CommitOutcome, CoordinatorSettings } from '../../src/workers/messages.js'
-import type { ReferenceBase } from '../support/reference-packer.js'
+import type { PackSettings } from '../../src/workers/pack.js'
 import { type Engine, realEngine } from './engine.js'
+import { SteppedPack } from './stepped-pack.js'
 
 /** A simulated file cannot be read by other threads. */
 const noThreads: TaskRunner = { size: 1, run: () => Promise.reject(new Error('There is no other thread.')) }
@@ -76,33 +77,19 @@ export class MainThreadStorage {
   }
 
   /**
-   * Brings the packed journal up to date, as a thread of the pool does, and syncs it.
+   * Begins a pack.
    *
-   * @param sourceBytes when to stop before
+   * @param switchTo called when the packed journal is to take the place of the old one, to call {@link switchTo}
    */
-  catchUp({ base, removed }: ReferenceBase, sourceBytes: number): ReferenceBase {
-    const file = this.#fileSystem.open(base.path, 'write')
-    const old = this.#fileSystem.open(this.#loop.shared.path, 'read')
-    try {
-      const source = {
-        file: old,
-        uuid: this.#loop.shared.header.uuid,
-        index: this.view.index,
-        reader: this.view.reader,
-      }
-      const copier = new this.#engine.TailCopier(source, file, base)
-      copier.copy(this.view.state.get('end'), { sourceBytes })
-      file.sync()
-      return { base: { ...base, ...copier.progress }, removed }
-    } finally {
-      old.close()
-      file.close()
-    }
+  pack(settings: PackSettings, switchTo = (request: SwitchRequest) => this.switchTo(request)): SteppedPack {
+    const { state } = this.view
+    const host = { shared: this.#loop.shared, published: (name: 'end' | 'objects') => state.get(name), switchTo }
+    return new SteppedPack(this.#engine, this.#fileSystem, host, settings)
   }
 
   /** Puts a packed journal in the place of the old one. Snapshots that are open keep that. */
-  switchTo({ base, removed }: ReferenceBase, options: Pick<SwitchRequest, 'keepOld' | 'maxTailBytes'>): SwitchOutcome {
-    const outcome = this.#loop.switchTo({ base, removed, ...options })
+  switchTo(request: SwitchRequest): SwitchOutcome {
+    const outcome = this.#loop.switchTo(request)
     if (outcome.switched) {
       this.view.release()
       this.view = this.#engine.JournalView.attach(this.#fileSystem, this.#loop.shared, BLOCK_CACHE_BYTES)

@@ -26,8 +26,18 @@ export async function engineWithBugs(directory: string, bugs: readonly PlantedBu
   const { FileSnapshot } = await load('storages/file-snapshot.js')
   const { JournalFollower } = await load('journal/follower.js')
   const { JournalView } = await load('journal/shared-journal.js')
-  const { TailCopier } = await load('journal/tail-copier.js')
-  return { createJournal, fileError, CoordinatorLoop, FileSnapshot, JournalFollower, JournalView, TailCopier }
+  const { packJournal } = await load('workers/pack.js')
+  const { packTasks } = await load('workers/pack-tasks.js')
+  return {
+    createJournal,
+    fileError,
+    CoordinatorLoop,
+    FileSnapshot,
+    JournalFollower,
+    JournalView,
+    packJournal,
+    packTasks,
+  }
 }
 
 function plant(directory: string, { file, find, replace }: PlantedBug): void {

@@ -61,7 +61,7 @@ const BUGS: readonly {
         replace: 'return trailer.checksum',
       },
     ],
-    finding: /its checksum is wrong/,
+    finding: /its checksum is wrong|is not an integer typed array/,
   },
   {
     name: 'the directory is not synced',
@@ -95,6 +95,25 @@ const BUGS: readonly {
     name: 'a packed journal takes its place before it is synced',
     bugs: [{ file: 'workers/journal-switch.js', find: 'file.sync();', replace: '' }],
     finding: /is not a Perdure database|is damaged at byte|History goes back to/,
+  },
+  {
+    name: 'neither the base of a packed journal nor the rest is synced',
+    bugs: [
+      { file: 'journal/base-writer.js', find: 'this.#target.sync();', replace: '' },
+      { file: 'workers/journal-switch.js', find: 'file.sync();', replace: '' },
+    ],
+    finding: /is not a Perdure database|is damaged at byte|History goes back to/,
+  },
+  {
+    name: 'a transaction after the base has no previous versions',
+    bugs: [
+      {
+        file: 'journal/tail-copier.js',
+        find: 'stampRecord(bytes, view, offset, tid, this.#index.get(oid))',
+        replace: 'stampRecord(bytes, view, offset, tid, 0)',
+      },
+    ],
+    finding: /At \d+, object \d+ is of undefined/,
   },
   {
     name: 'the directory is not synced when a packed journal has taken its place',
@@ -139,7 +158,7 @@ describe('A planted bug is found by cutting the power', () => {
       this.timeout(120_000)
       const engine = await engineWithBugs(directory.path, bugs)
       const explorer = new Explorer({ seed: SEED, states: MOST_STATES, engine, durability })
-      const found = explorer.run()
+      const found = await explorer.run()
       expect(found, `nothing found in ${explorer.counts.states} states`).to.not.equal(undefined)
       expect(found?.message).to.match(finding)
     })

@@ -25,7 +25,7 @@ function describe(counts: ExplorerCounts): string {
 }
 
 const explorer = new Explorer({ seed, states, onProgress: (counts) => console.log(describe(counts)) })
-const finding = explorer.run()
+const finding = await explorer.run()
 if (finding === undefined) {
   console.log('Nothing was lost, and nothing was wrong.')
 } else {

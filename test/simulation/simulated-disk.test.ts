@@ -12,7 +12,7 @@ type Step =
   | { readonly type: 'write'; readonly position: number; readonly bytes: Uint8Array }
   | { readonly type: 'truncate'; readonly size: number }
   | { readonly type: 'read'; readonly position: number; readonly length: number }
-  | { readonly type: 'rename'; readonly from: string; readonly to: string }
+  | { readonly type: 'rename' | 'link'; readonly from: string; readonly to: string }
   | { readonly type: 'unlink'; readonly name: string }
 
 const name = fc.constantFrom('a', 'b')
@@ -23,7 +23,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ type: fc.constant('write' as const), position: offset, bytes: fc.uint8Array({ maxLength: 6000 }) }),
   fc.record({ type: fc.constant('truncate' as const), size: offset }),
   fc.record({ type: fc.constant('read' as const), position: offset, length: offset }),
-  fc.record({ type: fc.constant('rename' as const), from: name, to: name }),
+  fc.record({ type: fc.constantFrom('rename' as const, 'link' as const), from: name, to: name }),
   fc.record({ type: fc.constant('unlink' as const), name }),
 )
 
@@ -60,6 +60,8 @@ function takeOne(step: Step, fileSystem: FileSystem, directory: string, open: Op
     }
     case 'rename':
       return fileSystem.rename(path(step.from), path(step.to))
+    case 'link':
+      return fileSystem.link(path(step.from), path(step.to))
     case 'unlink':
       return fileSystem.unlink(path(step.name))
   }

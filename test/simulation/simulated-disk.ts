@@ -94,6 +94,8 @@ export class SimulatedDisk implements FileSystem {
   readonly durableNames: Names = new Map()
   pendingNames: NameChange[] = []
   readonly operations: Operation[] = []
+  /** Those of them that were made to fail. */
+  readonly failed: Operation[] = []
   /** Called after each operation that has changed something. */
   onOperation: ((operation: Operation) => void) | undefined
   /** Called before each operation; an answer makes it fail. */
@@ -169,6 +171,11 @@ export class SimulatedDisk implements FileSystem {
     this.#lifetime = operations
   }
 
+  /** Kills the program now. */
+  kill(): void {
+    this.#dead = true
+  }
+
   /** Lets another program use the disk. */
   revive(): void {
     this.#dead = false
@@ -191,6 +198,7 @@ export class SimulatedDisk implements FileSystem {
     const fault = this.onFault?.(operation)
     this.operations.push(operation)
     if (fault !== undefined) {
+      this.failed.push(operation)
       onFault(fault)
       throw this.#systemError(fault.code, operation.path, operation.type)
     }

@@ -15,7 +15,7 @@ async function explore(seed: number): Promise<{ whole: number; truncated: number
   const random = new Random(seed)
   const settings = { ...randomSettings(random), durability: 'fsync' } as const
   const workload = new Workload(random.fork(), settings)
-  workload.run(30)
+  await workload.run(30)
   const { oracle, disk: used } = workload
   const { newest } = oracle
   // What was before the last pack is not in the file; the model would bring it back if it forgot the pack.

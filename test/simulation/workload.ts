@@ -1,17 +1,17 @@
-import { type PerdureError, packError } from '../../src/core/errors.js'
 import type { Oid, Tid } from '../../src/core/oid.js'
 import { encodeRecord } from '../../src/core/record.js'
 import { Reference } from '../../src/core/reference.js'
 import type { CommitRequest, Snapshot } from '../../src/core/storage.js'
-import type { SwitchOutcome } from '../../src/journal/packed-base.js'
+import type { SwitchOutcome, SwitchRequest } from '../../src/journal/packed-base.js'
 import type { CommitOutcome, CoordinatorSettings } from '../../src/workers/messages.js'
-import { makeReferenceBase, type ReferenceBase } from '../support/reference-packer.js'
 import { checkContents, demand, type Situation } from './check-state.js'
 import { type Engine, realEngine } from './engine.js'
 import { MainThreadStorage } from './main-thread-storage.js'
 import { type Expectation, Oracle } from './oracle.js'
+import { checkFailedPack, errorCode, Refused, randomPackSettings } from './packing.js'
 import type { Random } from './random.js'
 import { SimulatedDisk } from './simulated-disk.js'
+import type { SteppedPack } from './stepped-pack.js'
 
 export const PATH = '/simulated/database'
 
@@ -23,13 +23,6 @@ export function randomSettings(random: Random): CoordinatorSettings {
     loadIndex: random.chance(0.2),
     checkpointBytes: random.pick([1200, 3000, 10_000]),
     preallocationBytes: random.pick([0, 1000, 4096, 20_000]),
-  }
-}
-
-/** Commits were refused because of the disk. */
-export class Refused extends Error {
-  constructor(readonly outcomes: readonly CommitOutcome[]) {
-    super(JSON.stringify(outcomes))
   }
 }
 
@@ -46,7 +39,7 @@ export class Workload {
   /** How many packs have taken the place of the old journal. */
   packs = 0
   /** A packed journal on its way. */
-  #pack: ReferenceBase | undefined
+  #pack: SteppedPack | undefined
   readonly #snapshots: HeldSnapshot[] = []
   readonly #random: Random
   readonly #engine: Engine
@@ -79,18 +72,17 @@ export class Workload {
    * @param onAnswers called after each step, when what it has promised must hold
    * @throws Refused
    */
-  run(steps: number, onAnswers: () => void = () => {}): void {
+  async run(steps: number, onAnswers: () => void = () => {}): Promise<void> {
     if (this.#random.chance(0.5)) this.#killSoon()
     for (let i = -1; i < steps; i++) {
-      this.#untilKilled(() => (this.storage === undefined ? this.#open() : this.#step()))
+      await this.#untilKilled(() => (this.storage === undefined ? this.#open() : this.#step()))
       onAnswers()
     }
-    this.#untilKilled(() => this.#close())
+    await this.#untilKilled(() => this.#close())
     onAnswers()
   }
 
   #open(): void {
-    this.#forgetHandles()
     const storage = new MainThreadStorage(this.disk, this.#settings, this.#engine)
     this.storage = storage
     this.#created = true
@@ -104,18 +96,18 @@ export class Workload {
     this.disk.killAfter(this.#random.below(8))
   }
 
-  #untilKilled(action: () => void): void {
+  async #untilKilled(action: () => void | Promise<void>): Promise<void> {
     try {
-      action()
+      await action()
     } catch (error) {
       if (!this.disk.dead) throw error
     }
-    if (this.disk.dead) this.#startAgain()
+    if (this.disk.dead) await this.#startAgain()
   }
 
   /** After a kill, what was acknowledged or seen is there; what was being committed may be. */
-  #startAgain(): void {
-    this.#forgetHandles()
+  async #startAgain(): Promise<void> {
+    await this.#forgetHandles()
     const least = Math.max(this.oracle.acknowledged, this.storage?.tid ?? 0)
     this.storage = undefined
     this.disk.revive()
@@ -132,64 +124,67 @@ export class Workload {
     checkContents(storage, this.oracle, this.#random)
   }
 
-  #step(): void {
+  async #step(): Promise<void> {
     const kind = this.#random.below(32)
     if (this.oracle.newest === 0) this.#commit([this.#request([0])])
     else if (kind < 14) this.#commit(this.#batch())
     else if (kind < 17) this.#required().work()
     else if (kind < 18) this.#skipOids()
-    else if (kind < 19) this.#closeAndOpen()
-    else if (kind < 20) this.#killAndOpen()
+    else if (kind < 19) await this.#closeAndOpen()
+    else if (kind < 20) await this.#killAndOpen()
     else if (kind < 21) this.#killSoon()
-    else if (kind < 30) this.#goOnPacking()
+    else if (kind < 30) await this.#goOnPacking()
     else if (kind < 31) this.#hold()
     else this.#checkSnapshots()
   }
 
   /** What was open in a process that has ended. */
-  #forgetHandles(): void {
+  async #forgetHandles(): Promise<void> {
+    await this.#pack?.kill()
     this.#pack = undefined
     this.#snapshots.length = 0
   }
 
-  /** Begins a pack, brings it further, or finishes it. */
-  #goOnPacking(): void {
+  /** Begins a pack, or brings it further by one task or by all that are left. */
+  async #goOnPacking(): Promise<void> {
     const random = this.#random
-    const storage = this.#required()
-    if (this.#pack === undefined) {
-      const historyFrom = random.chance(0.5) ? storage.tid : random.between(this.oracle.historyFrom, storage.tid)
-      this.#pack = makeReferenceBase(this.disk, PATH, historyFrom, random.between(1, 3))
-    } else if (random.chance(0.3)) {
-      this.#pack = storage.catchUp(this.#pack, random.pick([1, 500, 100_000]))
-    } else {
-      this.#finishPacking(this.#pack)
-    }
+    this.#pack ??= this.#beginPack()
+    const pack = this.#pack
+    await pack.step()
+    if (random.chance(0.2)) await pack.finish()
+    this.#lookAtPack()
   }
 
-  #finishPacking(pack: ReferenceBase): void {
-    const random = this.#random
+  #lookAtPack(): void {
+    const end = this.#pack?.end
+    if (end === undefined || this.disk.dead) return
+    this.#pack = undefined
+    if ('result' in end) this.packs++
+    else checkFailedPack(end.error, this.disk, PATH)
+  }
+
+  #beginPack(): SteppedPack {
     const storage = this.#required()
-    const tid = this.oracle.submitPack(pack.base.header.historyFrom)
-    const options = { keepOld: random.chance(0.3), maxTailBytes: random.pick([200, 2000, 1e6]) }
-    let outcome: SwitchOutcome | undefined
+    const settings = randomPackSettings(this.#random, this.oracle.historyFrom, storage.tid)
+    return storage.pack(settings, (request) => this.#switchTo(request))
+  }
+
+  #switchTo(request: SwitchRequest): SwitchOutcome {
+    const tid = this.oracle.submitPack(request.base.header.historyFrom)
+    let outcome: SwitchOutcome
     try {
-      outcome = storage.switchTo(pack, options)
-      if (this.disk.dead) return
+      outcome = this.#required().switchTo(request)
     } catch (error) {
-      if (this.disk.dead) throw error
-      if ((error as PerdureError).code === 'PERDURE_POISONED') throw new Refused([refusal(error as PerdureError)])
-      this.#pack = undefined
+      if (!this.disk.dead && errorCode(error) !== 'PERDURE_POISONED') this.oracle = this.oracle.fork(tid - 1)
+      throw error
     }
-    if (outcome?.switched) {
+    if (outcome.switched) {
       demand(outcome.tid === tid, () => `The pack is transaction ${outcome.tid}, not ${tid}.`)
       this.oracle.acknowledge(tid)
-      this.#pack = undefined
-      this.packs++
-      return
+    } else {
+      this.oracle = this.oracle.fork(tid - 1)
     }
-    // It has not happened.
-    this.oracle = this.oracle.fork(tid - 1)
-    if (outcome !== undefined) this.#pack = { ...pack, base: { ...pack.base, ...outcome } }
+    return outcome
   }
 
   #hold(): void {
@@ -265,28 +260,30 @@ export class Workload {
     this.#required().view.state.add('nextOid', 700)
   }
 
-  #close(): void {
+  async #close(): Promise<void> {
+    await this.#pack?.cancel()
+    this.#lookAtPack()
+    this.#snapshots.length = 0
     this.#required().close()
     this.storage = undefined
     this.#safe = this.oracle.acknowledged
   }
 
-  #closeAndOpen(): void {
+  async #closeAndOpen(): Promise<void> {
     checkContents(this.#required(), this.oracle, this.#random)
     this.#checkSnapshots()
-    this.#close()
+    await this.#close()
     this.#open()
   }
 
   /** What the dead process had written is in the cache of the operating system; not all of it is on the disk. */
-  #killAndOpen(): void {
+  async #killAndOpen(): Promise<void> {
+    this.disk.kill()
+    await this.#forgetHandles()
+    this.disk.revive()
     this.storage = undefined
     this.#open()
   }
-}
-
-function refusal(error: PerdureError): CommitOutcome {
-  return { error: packError(error), cause: packError(error.cause) }
 }
 
 function demandExpected(outcome: CommitOutcome, expected: Expectation | undefined): void {

@@ -1,6 +1,7 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { expect } from 'chai'
@@ -18,6 +19,7 @@ describe('packs one after another, while threads write and processes read', () =
   let storage: FileStorage
   const enough = new SharedArrayBuffer(4)
   const workers: Worker[] = []
+  const processes: ChildProcess[] = []
 
   beforeEach(async () => {
     directory = new TemporaryDirectory()
@@ -27,7 +29,8 @@ describe('packs one after another, while threads write and processes read', () =
   })
 
   afterEach(async () => {
-    for (const worker of workers) await worker.terminate()
+    for (const worker of workers.splice(0)) await worker.terminate()
+    for (const child of processes.splice(0)) child.kill('SIGKILL')
     await storage.close()
     directory.remove()
   })
@@ -47,6 +50,7 @@ describe('packs one after another, while threads write and processes read', () =
   /** Starts a process that reads, and resolves with a function that ends it and gives what it says. */
   async function watch(): Promise<() => Promise<string>> {
     const child = spawn(process.execPath, [WATCHING_PROCESS, storage.location], { stdio: ['pipe', 'pipe', 'inherit'] })
+    processes.push(child)
     const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
     expect((await lines.next()).value).to.equal('ready')
     return async () => {
@@ -65,6 +69,7 @@ describe('packs one after another, while threads write and processes read', () =
       relink(storage, own, seed, () => Atomics.load(new Int32Array(enough), 0) === 1),
       ...others.map((owner) => work(owner, seed + owner)),
     ]
+    const finished = Promise.all(working)
     for (let packs = 0; packs < PACKS; packs++) {
       const before = storage.statistics().tid
       const { objectsAfter } = await storage.pack(packs % 2 === 0 ? {} : { retain: { transactions: 10 } })
@@ -73,10 +78,10 @@ describe('packs one after another, while threads write and processes read', () =
       expect(findFault(snapshot) ?? findFault(held)).to.equal(undefined)
       snapshot.release()
       // Some commits between two packs, so that there is something to do for each.
-      while (storage.statistics().tid < before + 50) await new Promise((resolve) => setImmediate(resolve))
+      while (storage.statistics().tid < before + 50) await Promise.race([nextTurn(), finished])
     }
     Atomics.store(new Int32Array(enough), 0, 1)
-    const done = await Promise.all(working)
+    const done = await finished
     held.release()
     const watched = await endWatching()
     expect(watched, `PERDURE_SEED=${seed}`).to.match(/^\d+$/)

@@ -95,7 +95,7 @@ describe('FileStorage.pack', () => {
     await storage.pack({
       onProgress: ({ phase }) => {
         phases.add(phase)
-        if (made.length >= 30) return
+        if (made.length >= 30 || (phase !== 'scan' && phase !== 'mark')) return
         const oid = storage.allocateOids(1)
         made.push(storage.commit({ base: 1, reads: [], writes: [record(oid, [2], text)] }))
         for (let i = 0; i < 10; i++) {
@@ -264,6 +264,7 @@ describe('FileStorage.pack', () => {
     it('with options that do not exist', async () => {
       await failure('PERDURE_ARGUMENT', () => storage.pack({ keepold: true } as object))
       await failure('PERDURE_ARGUMENT', () => storage.pack({ memoryBytes: -1 }))
+      await failure('PERDURE_ARGUMENT', () => storage.pack({ threads: 0 }))
     })
 
     it('when an object that would have to be kept is damaged, but not for damaged garbage', async () => {

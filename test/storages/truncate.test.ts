@@ -153,13 +153,16 @@ describe('truncateAfter', () => {
   it('leaves readonly handles that are open what they have', async () => {
     const states = await make()
     const reader = await FileStorage.open(path, { readonly: true })
+    const other = await FileStorage.open(path, { readonly: true })
     await truncateAfter(path, 2)
     expect(await listNewest(reader)).to.deep.equal(states[6])
     await use(path, async (storage) => {
       for (let i = 0; i < 10; i++) await commit(storage, [write(ROOT_OID, `another way ${i}`)])
     })
     expect(await listNewest(reader)).to.deep.equal(states[6])
+    expect(await listNewest(other), 'that only looks now').to.deep.equal(states[6])
     await reader.close()
+    await other.close()
   })
 
   it('refuses, and leaves everything as it is', async () => {

@@ -58,13 +58,29 @@ export interface Relinked {
   readonly gone: number
 }
 
-/** Works on one owner until `isEnough`. Nobody else may write to it. */
-export async function relink(storage: Storage, owner: Oid, seed: number, isEnough: () => boolean): Promise<Relinked> {
+/** The number of an owner's last transaction. */
+export function numberOf(snapshot: Snapshot, owner: Oid): number {
+  return read(snapshot, owner)?.number ?? 0
+}
+
+/**
+ * Works on one owner until `isEnough`. Nobody else may write to it.
+ *
+ * @param onCommit told of the number of each transaction that has been committed
+ */
+export async function relink(
+  storage: Storage,
+  owner: Oid,
+  seed: number,
+  isEnough: () => boolean,
+  onCommit: (number: number) => void = () => {},
+): Promise<Relinked> {
   const random = new Random(seed)
   const dropped: Oid[] = []
   let [commits, reused, gone] = [0, 0, 0]
-  for (let number = 1; !isEnough(); number++) {
+  while (!isEnough()) {
     const snapshot = storage.snapshot()
+    const number = numberOf(snapshot, owner) + 1
     const fault = findFault(snapshot)
     if (fault !== undefined) throw new Error(fault)
     const children = [...(read(snapshot, owner)?.references ?? [])]
@@ -82,6 +98,7 @@ export async function relink(storage: Storage, owner: Oid, seed: number, isEnoug
     const result = await storage.commit({ base, reads: [], writes })
     if (result.conflicts === undefined) {
       commits++
+      onCommit(number)
       if (isThere) reused++
     } else {
       // Nobody else writes here, so that what was to be used again has been packed away meanwhile.

@@ -1,5 +1,5 @@
-import { type FileHandle, open as openFile, readFile } from 'node:fs/promises'
-import { type Capability, type CommitRequest, type CommitResult, PerdureError } from 'perdure'
+import { closeSync, fdatasyncSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
+import { type Capability, PerdureError, type RecordWrite } from 'perdure'
 import { MemoryStorage, type StorageKind, type StorageOpenOptions } from 'perdure/storages'
 
 /** What the first line of a file says, so that it is recognised. */
@@ -17,78 +17,61 @@ interface Line {
 
 /**
  * A database that people can read and `diff`: a MemoryStorage that keeps each transaction as a line of JSON, and
- * reads them all when it is opened. Made to be copied, and for small data: one process at a time, no packing.
- *
- * Commits go one by one, so that each can be checked, then written, and only then become visible.
+ * reads them all when it is opened. Made to be copied, and for small data: one process at a time, no packing, and the
+ * thread waits while a line is written.
  */
 export class JsonLinesStorage extends MemoryStorage {
   override readonly kind = 'jsonl'
   override readonly location: string
   override readonly readonly: boolean
-  override readonly capabilities: ReadonlySet<Capability>
-  readonly #file: FileHandle
+  override readonly capabilities: ReadonlySet<Capability> = new Set<Capability>(['persistent', 'durable'])
+  readonly #descriptor: number
+  /** Where the next line goes. */
   #end: number
-  #queue: Promise<unknown> = Promise.resolve()
+  #replaying = true
   #failure: PerdureError | undefined
+  #closing: Promise<void> | undefined
 
-  private constructor(path: string, contents: Contents, file: FileHandle, readonly: boolean) {
+  private constructor(path: string, contents: Contents, readonly: boolean) {
     super({ serializer: contents.title.serializer })
     this.location = path
     this.readonly = readonly
-    this.capabilities = new Set<Capability>(['persistent', 'durable'])
-    this.#file = file
+    this.#descriptor = openSync(path, readonly ? 'r' : 'r+')
     this.#end = contents.end
   }
 
   /** @throws PerdureError `PERDURE_NOT_FOUND`, `PERDURE_CORRUPTION`, `PERDURE_SERIALIZER`, `PERDURE_IO` */
   static async open(path: string, options: StorageOpenOptions = {}): Promise<JsonLinesStorage> {
     const { serializer, readonly = false, createIfMissing = !readonly } = options
-    const contents = await readContents(path, createIfMissing, serializer ?? 'v8')
+    const contents = readContents(path, createIfMissing, serializer ?? 'v8')
     if (serializer !== undefined && serializer !== contents.title.serializer) {
       throw new PerdureError('PERDURE_SERIALIZER', `${path} was created with "${contents.title.serializer}".`)
     }
-    const file = await openFile(path, readonly ? 'r' : 'r+')
-    const storage = new JsonLinesStorage(path, contents, file, readonly)
-    for (const { writes } of contents.lines) await storage.#replay(writes)
+    const storage = new JsonLinesStorage(path, contents, readonly)
+    for (const line of contents.lines) await storage.#replay(line)
+    storage.#replaying = false
     // What is behind the last whole line was never acknowledged.
-    if (!readonly) await file.truncate(contents.end)
+    if (!readonly) ftruncateSync(storage.#descriptor, contents.end)
     return storage
   }
 
-  async #replay(writes: Line['writes']): Promise<void> {
+  async #replay({ writes }: Line): Promise<void> {
     const base = this.statistics().tid
-    await super.commit({
-      base,
-      reads: [],
-      writes: writes.map(([oid, data]) => ({ oid, data: Buffer.from(data, 'base64') })),
-    })
+    const records = writes.map(([oid, data]) => ({ oid, data: Buffer.from(data, 'base64') }))
+    await super.commit({ base, reads: [], writes: records })
   }
 
-  override commit(request: CommitRequest): Promise<CommitResult> {
-    const writes = request.writes.map(({ oid, data }) => ({ oid, data: Uint8Array.from(data) }))
-    const copy = { ...request, reads: [...request.reads], writes }
-    const result = this.#queue.then(() => this.#commit(copy))
-    this.#queue = result.catch(() => undefined)
-    return result
-  }
-
-  async #commit(request: CommitRequest): Promise<CommitResult> {
-    if (this.readonly && request.writes.length > 0) {
-      throw new PerdureError('PERDURE_READONLY', `${this.location} was opened readonly.`)
-    }
+  protected override keep(writes: readonly RecordWrite[]): void {
+    if (this.#replaying) return
+    if (this.readonly) throw new PerdureError('PERDURE_READONLY', `${this.location} was opened readonly.`)
     if (this.#failure !== undefined) throw this.#failure
-    const touched = [...request.reads, ...request.writes.map(({ oid }) => oid)]
-    const check = await super.commit({ base: request.base, reads: touched, writes: [] })
-    if (check.conflicts !== undefined || request.writes.length === 0) return check
-    await this.#append({ writes: request.writes.map(({ oid, data }) => [oid, Buffer.from(data).toString('base64')]) })
-    return super.commit(request)
-  }
-
-  async #append(line: Line): Promise<void> {
+    const line: Line = { writes: writes.map(({ oid, data }) => [oid, Buffer.from(data).toString('base64')]) }
     const bytes = Buffer.from(`${JSON.stringify(line)}\n`)
     try {
-      await this.#file.write(bytes, 0, bytes.length, this.#end)
-      await this.#file.datasync()
+      for (let done = 0; done < bytes.length; ) {
+        done += writeSync(this.#descriptor, bytes, done, bytes.length - done, this.#end + done)
+      }
+      fdatasyncSync(this.#descriptor)
     } catch (cause) {
       const message = `${this.location} takes no more commits until it has been opened again: ${(cause as Error).message}`
       this.#failure = new PerdureError('PERDURE_POISONED', message, { cause })
@@ -102,10 +85,9 @@ export class JsonLinesStorage extends MemoryStorage {
     throw new PerdureError('PERDURE_UNSUPPORTED', 'A database of JSON lines cannot be packed.')
   }
 
-  override async close(): Promise<void> {
-    await this.#queue
-    await super.close()
-    await this.#file.close().catch(() => undefined)
+  override close(): Promise<void> {
+    this.#closing ??= super.close().finally(() => closeSync(this.#descriptor))
+    return this.#closing
   }
 }
 
@@ -117,26 +99,27 @@ interface Contents {
   readonly end: number
 }
 
-async function readContents(path: string, create: boolean, serializer: string): Promise<Contents> {
-  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code !== 'ENOENT')
-      throw new PerdureError('PERDURE_IO', `${path} cannot be read: ${cause.message}`, { cause })
-    if (!create) throw new PerdureError('PERDURE_NOT_FOUND', `There is no database at ${path}.`, { cause })
-    return createText(path, serializer)
-  })
+function readContents(path: string, create: boolean, serializer: string): Contents {
+  const text = readText(path, create, serializer)
   const whole = text.slice(0, text.lastIndexOf('\n') + 1)
-  const [title, ...lines] = whole
-    .split('\n')
-    .slice(0, -1)
-    .map((line, i) => parse(path, line, i))
-  return { title: title as Title, lines: lines as Line[], end: Buffer.byteLength(whole) }
+  const lines = whole.split('\n').slice(0, -1)
+  const [title, ...transactions] = lines.map((line, i) => parse(path, line, i))
+  if ((title as Title | undefined)?.format !== FORMAT) {
+    throw new PerdureError('PERDURE_NOT_A_DATABASE', `${path} is no database of JSON lines.`, { details: { path } })
+  }
+  return { title: title as Title, lines: transactions as Line[], end: Buffer.byteLength(whole) }
 }
 
-async function createText(path: string, serializer: string): Promise<string> {
+function readText(path: string, create: boolean, serializer: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    if (code !== 'ENOENT') throw new PerdureError('PERDURE_IO', `${path} cannot be read: ${message}`, { cause })
+    if (!create) throw new PerdureError('PERDURE_NOT_FOUND', `There is no database at ${path}.`, { cause })
+  }
   const text = `${JSON.stringify({ format: FORMAT, serializer } satisfies Title)}\n`
-  await using file = await openFile(path, 'wx')
-  await file.writeFile(text)
-  await file.sync()
+  writeFileSync(path, text, { flag: 'wx', flush: true })
   return text
 }
 

@@ -38,6 +38,8 @@ export interface ListenerOptions {
   /** For Unix sockets. */
   readonly access: SocketAccess
   readonly handshakeTimeoutMs: number
+  /** TLS handshakes under way at a time, for tests. Default 1024. */
+  readonly maxHandshakes?: number
 }
 
 /** One address at which a server listens. */
@@ -99,8 +101,11 @@ class TlsGate {
   readonly #server: TlsServer
   /** By their two ends, the oldest first. */
   readonly #handshaking = new Map<string, Socket>()
+  readonly #most: number
 
-  constructor(tls: LoadedTls, accept: (socket: Socket) => void, { refused, handshakeTimeoutMs }: ListenerOptions) {
+  constructor(tls: LoadedTls, accept: (socket: Socket) => void, options: ListenerOptions) {
+    const { refused, handshakeTimeoutMs, maxHandshakes = MAX_HANDSHAKES } = options
+    this.#most = maxHandshakes
     this.#server = createTlsServer({ ...tls.options, handshakeTimeout: handshakeTimeoutMs })
     this.#server.on('secureConnection', (socket) => {
       this.#handshaking.delete(endsOf(socket))
@@ -114,7 +119,7 @@ class TlsGate {
 
   admit(socket: Socket): void {
     const [oldest] = this.#handshaking.values()
-    if (oldest !== undefined && this.#handshaking.size >= MAX_HANDSHAKES) oldest.destroy()
+    if (oldest !== undefined && this.#handshaking.size >= this.#most) oldest.destroy()
     const ends = endsOf(socket)
     this.#handshaking.set(ends, socket)
     socket.once('close', () => {

@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { expect } from 'chai'
+import fc from 'fast-check'
 import type { PerdureError } from '../../../src/core/errors.js'
 import { ScramClient, type ScramClientOptions } from '../../../src/server/auth/scram-client.js'
 import { fakeVerifier, makeVerifier, type ScramVerifier } from '../../../src/server/auth/scram-keys.js'
@@ -168,6 +169,24 @@ describe('SCRAM-SHA-256', () => {
     it(`refuses a first message with ${what}`, () =>
       failure('PERDURE_AUTHENTICATION', () => server(SCRAM_SHA_256).step(Buffer.from(message))))
   }
+
+  it('refuses whatever else it is sent, in either place', async () => {
+    const first = client().first()
+    const texts = fc.oneof(
+      fc.string({ unit: fc.constantFrom(...'npyacrvime=,/+A0\0é') }),
+      fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes).toString('latin1')),
+    )
+    await fc.assert(
+      fc.asyncProperty(texts, fc.boolean(), async (text, atOnce) => {
+        const to = server(SCRAM_SHA_256)
+        if (!atOnce) await to.step(first)
+        const step = to.step(Buffer.from(text, 'latin1'))
+        if (atOnce && /^[ny],,n=[^,]+,r=./.test(text)) return
+        await failure('PERDURE_AUTHENTICATION', () => step)
+      }),
+      { numRuns: 2000 },
+    )
+  })
 
   describe('the client', () => {
     it('refuses a server that does not know the verifier', async () => {

@@ -6,7 +6,7 @@ import { PREFACE } from '../../../src/server/protocol/messages.js'
 import { condition } from '../../support/condition.js'
 import { durusRecord, durusTransaction, int4, int8 } from '../../support/durus-client.js'
 import { DURUS_ROOT, DurusStage } from '../../support/durus-stage.js'
-import { ProtocolClient } from '../../support/protocol-client.js'
+import { ProtocolClient } from '../../support/test-server.js'
 
 describe('A commit of protocol 1', () => {
   const stage = new DurusStage()

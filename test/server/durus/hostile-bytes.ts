@@ -50,7 +50,7 @@ function transaction(random: Random): Buffer {
   const objects = Array.from(stored, (oid) => ({
     oid,
     data: random.pick(['', '\x80\x02cmodule\nName\nq\x00.', '\x80\x02c', 'x'.repeat(random.below(3000))]),
-    references: Array.from({ length: random.below(4) }, () => random.below(OIDS)),
+    references: Array.from({ length: random.below(4) }, () => random.pick([0, oid, random.below(OIDS)])),
   }))
   return durusTransaction(objects)
 }

@@ -28,7 +28,10 @@ describe('The input of protocol 1', () => {
         const input = new Input(new Flow(), 60_000)
         const arrive = () => {
           let at = 0
-          for (const size of chunks) input.push(bytes.subarray(at, (at += size)))
+          for (const size of chunks) {
+            input.push(bytes.subarray(at, at + size))
+            at += size
+          }
           input.push(bytes.subarray(at))
         }
         if (early) arrive()

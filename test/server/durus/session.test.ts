@@ -56,16 +56,6 @@ describe('A session of protocol 1', () => {
     expect(server.blames).to.deep.equal([])
   })
 
-  it('removes by a pack what cannot be reached', async () => {
-    const { server, client } = await stage.startWithRoot()
-    const [kept, lost] = (await client.newOids(2)) as [number, number]
-    await client.commit({ ...DURUS_ROOT, references: [kept] }, { oid: kept, data: '' }, { oid: lost, data: '' })
-    expect(await client.pack()).to.equal('O')
-    await condition(() => server.count('packed') === 1)
-    await client.sync()
-    expect(await client.bulkLoad([kept, lost])).to.deep.equal([durusRecord({ oid: kept, data: '' }), 'K'])
-  })
-
   it('says only in the log that a pack was not done', async () => {
     const storage = new SlowStorage()
     const { server, client } = await stage.startWithRoot({}, storage)
