@@ -14,11 +14,12 @@ interface Described {
   readonly args: Readonly<Record<string, { readonly description?: string }>>
 }
 
-/** They do something and say so, or are a prompt; there is nothing for a program to read. */
+/** They do something and say so, are a prompt, or print JSON anyway. */
 const WITHOUT_JSON = [
   'admin',
   'certs:create',
   'db:client',
+  'db:export',
   'db:restart',
   'db:start',
   'db:stop',

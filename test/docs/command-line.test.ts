@@ -19,7 +19,9 @@ describe('docs/command-line.md', () => {
 
   afterEach(() => directory.remove())
 
-  it('has commands that print what it says', async () => {
+  it('has commands that print what it says', async function () {
+    // It is a process for each of some forty commands.
+    this.timeout(180_000)
     mkdirSync(directory.join('bin'))
     mkdirSync(directory.join('work'))
     symlinkSync(join(PACKAGE, 'bin/perdure.js'), directory.join('bin/perdure'))

@@ -1,0 +1,50 @@
+import { createReadStream, existsSync } from 'node:fs'
+import { Args } from '@oclif/core'
+import { count } from '../../cli/count.js'
+import { interruptSignal } from '../../cli/interrupt.js'
+import { linesOf } from '../../cli/lines-of.js'
+import { PerdureCommand } from '../../cli/perdure-command.js'
+import { stringFlag } from '../../cli/setting-flags.js'
+import { importLines } from '../../import-lines.js'
+import { PerdureError } from '../../index.js'
+
+export default class DbImport extends PerdureCommand {
+  static override summary = 'Make a new database file of what `db export` has written.'
+  static override description = 'Objects keep their oids. The serializer may be another one than before.'
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> bank.jsonl --file new.perdure',
+    '<%= config.bin %> db export perdure://127.0.0.1:2972 | <%= config.bin %> <%= command.id %> - --file copy.perdure',
+  ]
+  static override enableJsonFlag = true
+  static override args = {
+    source: Args.string({
+      required: true,
+      description: 'File with the lines of JSON; - for standard input.',
+      ignoreStdin: true,
+    }),
+  }
+  static override flags = { file: stringFlag('file', 'f'), serializer: stringFlag('serializer') }
+
+  async run(): Promise<unknown> {
+    const { args, flags } = await this.parse(DbImport)
+    const { file, serializer } = flags
+    if (file === undefined) throw new PerdureError('PERDURE_ARGUMENT', 'Into which new file? Give --file.')
+    if (existsSync(file)) {
+      throw new PerdureError('PERDURE_ARGUMENT', `${file} is there already; a database is imported into a new file.`)
+    }
+    if (args.source !== '-' && !existsSync(args.source)) {
+      throw new PerdureError('PERDURE_NOT_FOUND', `There is no file ${args.source}.`, {
+        details: { path: args.source },
+      })
+    }
+    const input = args.source === '-' ? process.stdin : createReadStream(args.source)
+    // Whoever reads the lines hears of it; that may be later.
+    input.on('error', () => {})
+    const signal = interruptSignal()
+    // Nothing else would end the wait for what is to come through a pipe.
+    signal.addEventListener('abort', () => input.destroy(signal.reason))
+    const objects = await importLines(file, linesOf(input), { serializer, signal })
+    this.log(`${file}: ${count(objects, 'object')}`)
+    return { file, objects }
+  }
+}
