@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { PACKAGE } from '../support/documented-programs.js'
@@ -18,8 +18,16 @@ describe("A newcomer's first hour", () => {
 
   afterEach(() => {
     for (const terminal of terminals.splice(0)) terminal.kill()
+    // Of a test that has failed: a server does not end with its terminal.
+    for (const pid of servers()) process.kill(pid, 'SIGKILL')
     directory.remove()
   })
+
+  /** What servers that run have said of themselves; see src/cli/daemon/run-files.ts. */
+  function servers(): number[] {
+    const names = existsSync(directory.join('perdure')) ? readdirSync(directory.join('perdure')) : []
+    return names.filter((name) => name.endsWith('.json')).map((name) => Number.parseInt(name, 10))
+  }
 
   function run(command: string): PseudoTerminal {
     const settings = Object.entries(process.env).filter(([name]) => !name.startsWith('PERDURE_'))
