@@ -189,7 +189,7 @@ export class CoordinatorLoop {
     this.#journal.conflicts.remember(copied.tid, copied.end)
     this.#state = state
     this.#journal.checkpoints.begin(state)
-    old.close()
+    old.retire()
   }
 
   /** Whether {@link work} has something to do. */

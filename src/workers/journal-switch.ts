@@ -1,4 +1,4 @@
-import { discard } from '../journal/discard.js'
+import { discard, withoutFreeing } from '../journal/discard.js'
 import type { FileSystem, OpenFile } from '../journal/journal-file.js'
 import { prepackPath, prepackTemporaryPath, type SwitchRequest, type TailProgress } from '../journal/packed-base.js'
 import type { JournalState } from '../journal/recovery.js'
@@ -79,7 +79,8 @@ function keep(fileSystem: FileSystem, path: string): void {
   fileSystem.unlink(temporary)
   try {
     fileSystem.link(path, temporary)
-    fileSystem.rename(temporary, prepackPath(path))
+    const kept = prepackPath(path)
+    withoutFreeing(fileSystem, kept, () => fileSystem.rename(temporary, kept))
   } finally {
     // It is still there if that failed, or if it was only another name of the file that was kept already.
     discard(fileSystem, temporary)
