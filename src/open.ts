@@ -20,7 +20,6 @@ import { checkOptions } from './options.js'
 import { checkKnown, loadSerializer } from './serializers/registry.js'
 import { isAddressUrl } from './server/address.js'
 import { CLIENT_OPTIONS, type ClientStorageOptions } from './storages/client/client-options.js'
-import { ClientStorage } from './storages/client.js'
 import { FileStorage, isFileHandle } from './storages/file.js'
 import type { FileStorageOptions } from './storages/file-options.js'
 
@@ -118,7 +117,11 @@ async function openStorage(location: Location, options: OpenOptions): Promise<St
 }
 
 async function attach(location: Exclude<Location, undefined>, options: OpenOptions): Promise<Storage> {
-  if (typeof location === 'string') return ClientStorage.connect(location, pick(options, CLIENT_OPTIONS))
+  if (typeof location === 'string') {
+    // Loaded only when it is needed: most programs have their database in a file.
+    const { ClientStorage } = await import('./storages/client.js')
+    return ClientStorage.connect(location, pick(options, CLIENT_OPTIONS))
+  }
   return isFileHandle(location) ? FileStorage.attach(location) : checkStorage(location)
 }
 

@@ -8,10 +8,15 @@ import { PerdureError } from './core/errors.js'
 export function checkOptions(of: string, options: object, known: readonly string[]): void {
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
-    const meant = known.find((other) => isNear(name, other))
+    const meant = near(name, known)
     const hint = meant === undefined ? `It takes ${known.join(', ')}.` : `Did you mean ${meant}?`
     throw new PerdureError('PERDURE_ARGUMENT', `${of} has no option ${name}. ${hint}`)
   }
+}
+
+/** The first of the known names that is nearly the same: most probably what was meant. */
+export function near(name: string, known: readonly string[]): string | undefined {
+  return known.find((other) => isNear(name, other))
 }
 
 /** True if the names are at most two insertions, deletions or replacements apart (Levenshtein distance), or differ in case. */

@@ -30,3 +30,11 @@ export function effectiveSetting(name: SettingName, file: ConfigFile, environmen
 export function effectiveSettings(file: ConfigFile, environment = process.env): EffectiveSetting[] {
   return SETTING_NAMES.map((name) => effectiveSetting(name, file, environment))
 }
+
+/** The variables of an environment that are settings. */
+export function settingsIn(environment: NodeJS.ProcessEnv): Record<string, string> {
+  const names = ['PERDURE_CONFIG', ...SETTING_NAMES.map(variableName)]
+  return Object.fromEntries(
+    names.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
+  )
+}

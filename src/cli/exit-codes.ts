@@ -11,6 +11,7 @@ export const EXIT = {
   unreachable: 7,
   denied: 8,
   unsupported: 9,
+  unknownCommand: 127,
   interrupted: 130,
 } as const
 

@@ -1,6 +1,8 @@
-import { Command } from '@oclif/core'
+import { Command, type Interfaces } from '@oclif/core'
+import { ExitError } from '@oclif/core/errors'
 import { PerdureError } from '../index.js'
-import { exitCodeOf } from './exit-codes.js'
+import { EXIT, exitCodeOf } from './exit-codes.js'
+import { preferStronger } from './prefer-stronger.js'
 import { type RegisteredBy, registerPlugins } from './registrations.js'
 import { configFlag } from './setting-flags.js'
 
@@ -8,16 +10,31 @@ import { configFlag } from './setting-flags.js'
 export abstract class PerdureCommand extends Command {
   static override baseFlags = { config: configFlag }
 
-  /** What the package and its plugins have registered. */
-  protected registered!: RegisteredBy
+  /** Tells what the package and its plugins have registered. */
+  protected registered!: () => Promise<RegisteredBy>
 
   protected override async init(): Promise<void> {
     await super.init()
     this.registered = await registerPlugins(this.config, (error) => this.warn(error.message))
   }
 
+  /** A command that takes `--url` works on one database: see {@link preferStronger}. */
+  protected override async parse<
+    F extends Interfaces.OutputFlags<Interfaces.FlagInput>,
+    B extends Interfaces.OutputFlags<Interfaces.FlagInput>,
+    A extends Interfaces.OutputArgs<Interfaces.ArgInput>,
+  >(options?: Interfaces.Input<F, B, A>, argv?: string[]): Promise<Interfaces.ParserOutput<F, B, A>> {
+    const output = await super.parse<F, B, A>(options, argv)
+    if (options?.flags !== undefined && 'url' in options.flags) {
+      const given = output.raw.flatMap((token) => (token.type === 'flag' ? [token.flag] : []))
+      preferStronger(output.flags, new Set(given))
+    }
+    return output
+  }
+
   /** An error of this package is told in its own words, without a stack, and with an exit code for its kind. */
   protected override async catch(error: Error & { exitCode?: number }): Promise<unknown> {
+    if (error instanceof ExitError) process.exitCode = error.oclif.exit ?? EXIT.failure
     if (!(error instanceof PerdureError)) return super.catch(error)
     const exit = exitCodeOf(error.code)
     if (this.jsonEnabled()) {

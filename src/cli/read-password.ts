@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
+import { ExitError } from '@oclif/core/errors'
 import { PerdureError } from '../index.js'
+import { EXIT } from './exit-codes.js'
 
 /**
  * A password: from a file, or typed twice without being shown, or from what comes through standard input. Never from
@@ -19,26 +21,31 @@ export async function readPassword(file: string | undefined): Promise<string> {
 
 async function typedOrPiped(): Promise<string> {
   if (!process.stdin.isTTY) return firstLine(await text(process.stdin))
-  const first = await askHidden('Password: ')
-  const second = await askHidden('Once more: ')
-  if (first === second) return first
+  const [first, second] = await askHidden(['Password: ', 'Once more: '])
+  if (first === second) return first as string
   throw new PerdureError('PERDURE_ARGUMENT', 'The two passwords differ.')
 }
 
-/** Asks on standard error, and shows nothing of what is typed. */
-function askHidden(question: string): Promise<string> {
-  process.stderr.write(question)
+/** Asks on standard error, and shows nothing of what is typed, not even of what is typed too early. */
+async function askHidden(questions: readonly string[]): Promise<string[]> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
+  // From here to its end the terminal shows nothing by itself, so that comes before the first question.
   const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true })
-  return new Promise((resolve, reject) => {
-    lines.once('line', (line) => {
-      resolve(line)
-      lines.close()
-      process.stderr.write('\n')
+  const answers: string[] = []
+  try {
+    return await new Promise((resolve, reject) => {
+      process.stderr.write(questions[0] as string)
+      lines.on('line', (line) => {
+        answers.push(line)
+        process.stderr.write(`\n${questions[answers.length] ?? ''}`)
+        if (answers.length === questions.length) resolve(answers)
+      })
+      lines.once('SIGINT', () => reject(new ExitError(EXIT.interrupted)))
+      lines.once('close', () => reject(new PerdureError('PERDURE_ARGUMENT', 'No password was typed.')))
     })
-    lines.once('SIGINT', () => lines.close())
-    lines.once('close', () => reject(new PerdureError('PERDURE_ARGUMENT', 'No password was typed.')))
-  })
+  } finally {
+    lines.close()
+  }
 }
 
 function fileText(path: string): string {

@@ -1,8 +1,6 @@
 import type { Config } from '@oclif/core'
 import { PerdureError } from '../index.js'
 import type { Registration } from '../registration.js'
-import { serializerNames } from '../serializers/index.js'
-import { storageKinds } from '../storages/index.js'
 
 /** Which plugin has registered something. */
 export interface RegisteredBy {
@@ -14,32 +12,41 @@ export interface RegisteredBy {
 /**
  * Asks every installed plugin for its modules, and imports them. A plugin that cannot be asked, or whose module cannot be
  * imported, is reported to `warn`, so that one broken plugin does not keep people from their data.
+ *
+ * @returns tells who has registered what
  */
-export async function registerPlugins(config: Config, warn: (error: Error) => void): Promise<RegisteredBy> {
-  const serializers = new Map<string, string>()
-  const storages = new Map<string, string>()
-  const noteAll = (owner: string) => {
-    note(serializers, serializerNames(), owner)
-    note(
-      storages,
-      storageKinds().map(({ name }) => name),
-      owner,
-    )
-  }
-  noteAll(config.name)
+export async function registerPlugins(
+  config: Config,
+  warn: (error: Error) => void,
+): Promise<() => Promise<RegisteredBy>> {
+  const owners = new Owners()
   const { successes, failures } = await config.runHook('perdure:register', {})
   for (const { error, plugin } of failures) warn(broken(plugin.name, error))
   for (const { plugin, result } of successes) {
-    for (const module of (result as Registration | undefined)?.modules ?? []) {
-      await import(module).catch((error) => warn(broken(plugin.name, error)))
-    }
-    noteAll(plugin.name)
+    const { modules = [] } = (result ?? {}) as Partial<Registration>
+    if (modules.length === 0) continue
+    await owners.note(config.name)
+    for (const module of modules) await import(module).catch((error) => warn(broken(plugin.name, error)))
+    await owners.note(plugin.name)
   }
-  return { serializers, storages }
+  return async () => {
+    await owners.note(config.name)
+    return owners
+  }
 }
 
-function note(owners: Map<string, string>, names: readonly string[], owner: string): void {
-  for (const name of names) if (!owners.has(name)) owners.set(name, owner)
+class Owners implements RegisteredBy {
+  readonly serializers = new Map<string, string>()
+  readonly storages = new Map<string, string>()
+
+  /** Whatever nobody owns yet belongs to this plugin. */
+  async note(plugin: string): Promise<void> {
+    // Loaded only when it is needed: both modules bring along every serializer and every kind of storage.
+    const { serializerNames } = await import('../serializers/index.js')
+    const { storageKinds } = await import('../storages/index.js')
+    for (const name of serializerNames()) if (!this.serializers.has(name)) this.serializers.set(name, plugin)
+    for (const { name } of storageKinds()) if (!this.storages.has(name)) this.storages.set(name, plugin)
+  }
 }
 
 function broken(plugin: string, cause: Error): PerdureError {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Args } from '@oclif/core'
 import { type Database, type OpenOptions, open, PerdureError, type PersistentMap } from '../index.js'
+import type { ClientStorage, ClientStorageOptions } from '../storages/index.js'
 import { integerFlag, stringFlag } from './setting-flags.js'
 
 /** The database a command works on, in place of `--file` or `--url`. */
@@ -104,7 +105,18 @@ export async function openTarget(
   return (await open(location, { createRoot: false, ...more, ...options })) as unknown as Database<PersistentMap>
 }
 
-function accessOptions(flags: AccessFlags, url: string): OpenOptions {
+/**
+ * Connects to a server.
+ *
+ * @throws PerdureError as {@link openTarget}
+ */
+export async function connectTo(flags: AccessFlags, url: string): Promise<ClientStorage> {
+  // Loaded only when it is needed: the module brings along every kind of storage.
+  const { ClientStorage } = await import('../storages/index.js')
+  return ClientStorage.connect(url, accessOptions(flags, url))
+}
+
+function accessOptions(flags: AccessFlags, url: string): ClientStorageOptions {
   const { user, 'password-file': passwordFile, 'timeout-ms': timeoutMs } = flags
   return {
     ...(user !== undefined && { user }),
@@ -115,7 +127,7 @@ function accessOptions(flags: AccessFlags, url: string): OpenOptions {
   }
 }
 
-function tlsOptions(flags: AccessFlags): NonNullable<OpenOptions['tls']> {
+function tlsOptions(flags: AccessFlags): NonNullable<ClientStorageOptions['tls']> {
   const { 'tls-ca': ca, 'tls-cert': cert, 'tls-key': key } = flags
   return {
     ...(ca !== undefined && { ca: readPem(ca) }),

@@ -8,8 +8,9 @@ export default class Adapters extends PerdureCommand {
 
   async run(): Promise<unknown> {
     await this.parse(Adapters)
-    const serializers = listOf(this.registered.serializers)
-    const storages = listOf(this.registered.storages)
+    const registered = await this.registered()
+    const serializers = listOf(registered.serializers)
+    const storages = listOf(registered.storages)
     const plugins = [...this.config.plugins.values()]
       .filter(({ name }) => name !== this.config.name)
       .map(({ name, version, type }) => ({ name, version, from: ORIGINS[type] ?? type }))

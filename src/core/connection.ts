@@ -194,18 +194,26 @@ export class Connection<Root extends object = Persistent> {
    * Every stored object that can be reached, breadth-first from the root or from `start`, loaded ahead in batches.
    * Sees the snapshot of the running transaction; ends with an error if that transaction is ended meanwhile.
    */
-  async *crawl(start?: Iterable<object>): AsyncGenerator<Persistent, void, undefined> {
-    const oids = start === undefined ? [ROOT_OID] : [...start].map((object) => this.#ownHeader(object).oid)
-    this.#objects.begin()
-    yield* crawlObjects(this.#objects, oids, () => true) as AsyncGenerator<Persistent, void, undefined>
+  crawl(start?: Iterable<object>): AsyncGenerator<Persistent, void, undefined> {
+    const begin = () => {
+      const oids = start === undefined ? [ROOT_OID] : [...start].map((object) => this.#ownHeader(object).oid)
+      this.#objects.begin()
+      return oids
+    }
+    // Handed on as it is: a generator around it would cost two more promises for each object.
+    return crawlObjects(this.#objects, begin, () => true) as AsyncGenerator<Persistent, void, undefined>
   }
 
   /** Every stored instance of `type`, or of a registered class that extends it, that can be reached from the root. */
-  async *instancesOf<T extends Persistent>(type: PersistentClass<T>): AsyncGenerator<T, void, undefined> {
-    const names = this.#context.classes.namesUnder(type)
-    this.#objects.begin()
+  instancesOf<T extends Persistent>(type: PersistentClass<T>): AsyncGenerator<T, void, undefined> {
+    let names: ReadonlySet<string>
+    const begin = () => {
+      names = this.#context.classes.namesUnder(type)
+      this.#objects.begin()
+      return [ROOT_OID]
+    }
     const wanted = (className: string) => names.has(className)
-    yield* crawlObjects(this.#objects, [ROOT_OID], wanted) as AsyncGenerator<T, void, undefined>
+    return crawlObjects(this.#objects, begin, wanted) as AsyncGenerator<T, void, undefined>
   }
 
   /**

@@ -1,10 +1,17 @@
 import { PerdureError } from './errors.js'
 import type { Oid } from './oid.js'
-import { recordClassName, recordReferences } from './record.js'
+import { type DecodedRecord, decodeRecord } from './record.js'
 import type { StoredRecord } from './storage.js'
 
-/** How many records are loaded at a time. */
-const BATCH = 256
+/** How many records are loaded at a time, at first and at most. */
+const FIRST_BATCH = 64
+const LARGEST_BATCH = 1024
+
+/** What a batch is expected to take, in bytes: of large records fewer are loaded at a time. */
+const BATCH_BYTES = 1024 * 1024
+
+/** So many batches are on their way while one is being used, so that the storage need not wait for the program. */
+const AHEAD = 2
 
 /** What loading ahead needs of a connection. */
 export interface CrawlSource {
@@ -13,7 +20,7 @@ export interface CrawlSource {
   /** Records as of the snapshot of the transaction with this number; undefined if it has ended before they were there. */
   loadAhead(oids: readonly Oid[], transaction: number): Promise<(StoredRecord | undefined)[] | undefined>
   /** Makes the record's object, if it is not there, and gives it its state, if it has none. */
-  fill(record: StoredRecord): { readonly object: object; readonly wasGhost: boolean }
+  fill(stored: StoredRecord, record: DecodedRecord): { readonly object: object; readonly wasGhost: boolean }
 }
 
 /** The oids of a breadth-first walk that have not been seen before. */
@@ -26,8 +33,8 @@ class Frontier {
     this.oids = [...this.#seen]
   }
 
-  add(record: StoredRecord): void {
-    for (const oid of recordReferences(record.data)) {
+  add({ references }: DecodedRecord): void {
+    for (const { oid } of references) {
       if (this.#seen.has(oid)) continue
       this.#seen.add(oid)
       this.oids.push(oid)
@@ -57,9 +64,10 @@ export async function prefetchObjects(source: CrawlSource, start: readonly Oid[]
     for (let batch = batches.take(); batch !== undefined; batch = batches.take()) {
       const records = await batch
       if (records === undefined) return loaded
-      for (const record of records) {
-        if (record === undefined) continue
-        if (source.fill(record).wasGhost) loaded++
+      for (const stored of records) {
+        if (stored === undefined) continue
+        const record = decodeRecord(stored.data)
+        if (source.fill(stored, record).wasGhost) loaded++
         if (level < depth) frontier.add(record)
       }
     }
@@ -70,22 +78,24 @@ export async function prefetchObjects(source: CrawlSource, start: readonly Oid[]
 /**
  * Every object that can be reached from `start`, breadth-first, if its class is wanted. Holds one number for each.
  *
+ * @param start called when the first object is asked for
  * @throws PerdureError `PERDURE_STALE` if the transaction is ended meanwhile
  */
 export async function* crawlObjects(
   source: CrawlSource,
-  start: readonly Oid[],
+  start: () => readonly Oid[],
   wanted: (className: string) => boolean,
 ): AsyncGenerator<object, void, undefined> {
+  const frontier = new Frontier(start())
   const { transaction } = source
-  const frontier = new Frontier(start)
   while (frontier.oids.length > 0) {
     const batches = new Batches(source, frontier.take(), transaction)
     for (let batch = batches.take(); batch !== undefined; batch = batches.take()) {
-      for (const record of (await batch) ?? []) {
-        if (record === undefined) continue
+      for (const stored of (await batch) ?? []) {
+        if (stored === undefined) continue
+        const record = decodeRecord(stored.data)
         frontier.add(record)
-        if (wanted(recordClassName(record.data))) yield source.fill(record).object
+        if (wanted(record.className)) yield source.fill(stored, record).object
         // The program may have ended the transaction while it had the object.
         if (source.transaction !== transaction) break
       }
@@ -96,13 +106,14 @@ export async function* crawlObjects(
 
 type Batch = (StoredRecord | undefined)[] | undefined
 
-/** The records of objects in batches: while one is being used, the next one is on its way. */
+/** The records of objects in batches: while one is being used, the next ones are on their way. */
 class Batches {
   readonly #source: CrawlSource
   readonly #oids: readonly Oid[]
   readonly #transaction: number
+  readonly #underWay: Promise<Batch>[] = []
   #asked = 0
-  #next: Promise<Batch> | undefined
+  #size = FIRST_BATCH
 
   constructor(source: CrawlSource, oids: readonly Oid[], transaction: number) {
     this.#source = source
@@ -113,21 +124,28 @@ class Batches {
 
   /** The next batch, or undefined if there is none. */
   take(): Promise<Batch> | undefined {
-    const next = this.#next
+    const next = this.#underWay.shift()
     this.#ask()
     return next
   }
 
   #ask(): void {
-    if (this.#asked >= this.#oids.length) {
-      this.#next = undefined
-      return
+    while (this.#underWay.length < AHEAD && this.#asked < this.#oids.length) {
+      const oids = this.#oids.slice(this.#asked, this.#asked + this.#size)
+      this.#asked += oids.length
+      const batch = this.#load(oids)
+      // Nobody hears of a failure if the batch is not wanted any more.
+      batch.catch(() => undefined)
+      this.#underWay.push(batch)
     }
-    const oids = this.#oids.slice(this.#asked, this.#asked + BATCH)
-    this.#asked += oids.length
-    this.#next = this.#source.loadAhead(oids, this.#transaction)
-    // Nobody hears of a failure if the batch is not wanted any more.
-    this.#next.catch(() => undefined)
+  }
+
+  async #load(oids: readonly Oid[]): Promise<Batch> {
+    const records = await this.#source.loadAhead(oids, this.#transaction)
+    const bytes = records?.reduce((sum, record) => sum + (record?.data.length ?? 0), 0) ?? 0
+    const fitting = bytes === 0 ? LARGEST_BATCH : Math.floor((oids.length * BATCH_BYTES) / bytes)
+    this.#size = Math.max(1, Math.min(LARGEST_BATCH, fitting))
+    return records
   }
 }
 

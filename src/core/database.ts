@@ -159,13 +159,13 @@ export class Database<Root extends object = Persistent> {
   /**
    * Runs `work` in a transaction on a connection of its own, and commits. If the commit conflicts with another one, or
    * if the connection to the server is lost and nothing was stored, everything is dropped and `work` runs again, after a
-   * short random wait that grows with each time.
+   * short random wait that grows with each time. If `work` has committed a part itself by then, it does not run again.
    *
    * Objects must not be used after `work` has returned: the connection is then given to others.
    *
    * @param work is given the root object and the connection; what it returns is what `transact` returns
-   * @throws ConflictError (`PERDURE_CONFLICT`) when it still conflicts after all retries; whatever `work` throws
-   *   (nothing is stored then); and what {@link Connection.commit} throws
+   * @throws ConflictError (`PERDURE_CONFLICT`) when it still conflicts after all retries, or must not run again;
+   *   whatever `work` throws (nothing is stored then); and what {@link Connection.commit} throws
    */
   async transact<T>(
     work: (root: Root, connection: Connection<Root>) => T | Promise<T>,
@@ -175,6 +175,7 @@ export class Database<Root extends object = Persistent> {
     const { retries = DEFAULT_RETRIES, note, user, ...connectionOptions } = options
     const remarks = { ...(note !== undefined && { note }), ...(user !== undefined && { user }) }
     return this.#pool.borrow(connectionOptions, async (connection) => {
+      const { commits } = connection.statistics
       for (let attempt = 0; ; attempt++) {
         try {
           const result = await work(connection.root, connection)
@@ -182,6 +183,8 @@ export class Database<Root extends object = Persistent> {
           return result
         } catch (error) {
           if (!mayHelpToRepeat(error) || !(attempt < retries)) throw error
+          // What `work` has committed itself would be stored twice.
+          if (connection.statistics.commits > commits) throw error
           connection.abort()
           await backOff(attempt)
         }

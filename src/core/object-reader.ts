@@ -18,17 +18,18 @@ export class ObjectReader {
   /**
    * Gives a ghost its state.
    *
+   * @param known what `stored` holds, if that has been found out already
    * @throws PerdureError `PERDURE_DECODE` if the record or the state makes no sense, `PERDURE_CLASS` if the object
    *   is of another class than the reference that led to it said
    */
-  fill(header: Header, stored: StoredRecord): void {
+  fill(header: Header, stored: StoredRecord, known?: DecodedRecord): void {
     const evicted = header.evicted?.deref()
     header.evicted = undefined
     if (evicted !== undefined) {
       header.state = evicted
       return
     }
-    const record = decodeRecord(stored.data)
+    const record = known ?? decodeRecord(stored.data)
     const { className } = record
     if (className !== header.info.name && this.#classes.resolve(className) !== header.info) {
       throw new PerdureError(

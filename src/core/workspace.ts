@@ -9,7 +9,7 @@ import { ObjectReader } from './object-reader.js'
 import type { Oid, Tid } from './oid.js'
 import { instantiate } from './persistent.js'
 import { ReadList } from './read-list.js'
-import { recordClassName } from './record.js'
+import { type DecodedRecord, decodeRecord } from './record.js'
 import { Reference } from './reference.js'
 import type { Serializer } from './serializer.js'
 import type { Snapshot, Storage, StoredRecord } from './storage.js'
@@ -107,7 +107,7 @@ export class Workspace implements ObjectOwner, CrawlSource {
       this.noteRead(oid)
       return undefined
     }
-    return this.fill(stored).object
+    return this.fill(stored, decodeRecord(stored.data)).object
   }
 
   touch(header: Header): void {
@@ -168,13 +168,13 @@ export class Workspace implements ObjectOwner, CrawlSource {
     }
   }
 
-  fill(stored: StoredRecord): { readonly object: object; readonly wasGhost: boolean } {
-    const reference = new Reference(stored.oid, recordClassName(stored.data))
-    const header = this.cache.find(stored.oid) ?? (headerOf(this.follow(reference)) as Header)
+  fill(stored: StoredRecord, record: DecodedRecord): { readonly object: object; readonly wasGhost: boolean } {
+    const { oid } = stored
+    const header = this.cache.find(oid) ?? (headerOf(this.follow(new Reference(oid, record.className))) as Header)
     const wasGhost = header.state === undefined
     if (wasGhost) {
       this.#loads++
-      this.#reader.fill(header, stored)
+      this.#reader.fill(header, stored, record)
       this.cache.use(header)
     }
     return { object: header.object, wasGhost }
@@ -194,7 +194,12 @@ export class Workspace implements ObjectOwner, CrawlSource {
   /** Ends the transaction, whose changes the storage has taken as transaction `tid`. */
   committed(base: Tid, tid: Tid): void {
     // What was written is current as of `tid`, and the storage has made sure that nobody else wrote it since `base`.
-    this.#invalidate(base, tid - 1)
+    try {
+      this.#invalidate(base, tid - 1)
+    } catch {
+      // The storage was closed while it committed. That must not make the commit look as if it had failed.
+      this.cache.invalidateAll()
+    }
     this.#cacheTid = tid
     this.changes.accepted(this.cache)
     this.end()

@@ -198,6 +198,12 @@ class NodeFile implements OpenFile {
   }
 }
 
+/** Closing it closes nothing. */
+class BorrowedFile extends NodeFile {
+  override close(): void {}
+  override closeLater(): void {}
+}
+
 /** What is left of `buffers` when the first `count` bytes have been written. */
 function after(buffers: readonly Uint8Array[], count: number): Uint8Array[] {
   const rest: Uint8Array[] = []
@@ -267,7 +273,7 @@ class NodeFileSystem implements FileSystem {
  * Closing it closes nothing.
  */
 export function borrowFile(path: string, descriptor: number): OpenFile {
-  return new NodeFile({ ...nodeFs, close: () => {}, closeSync: () => {} }, path, descriptor)
+  return new BorrowedFile(nodeFs, path, descriptor)
 }
 
 /** The file system behind a binding. */

@@ -21,6 +21,7 @@ export interface OutcomeLimits {
 /** After a rejection with one of these the commit has surely not happened. */
 const SURELY_REFUSED: ReadonlySet<unknown> = new Set([
   'PERDURE_ARGUMENT',
+  'PERDURE_DECODE',
   'PERDURE_LIMIT',
   'PERDURE_NO_SPACE',
   'PERDURE_OBJECT_MISSING',
@@ -115,10 +116,11 @@ export class OutcomeRegister {
     const tid = this.#committed.get(key)
     if (tid !== undefined) return { outcome: 'committed', tid }
     if (this.#doubtful.has(key)) return { outcome: 'unknown' }
-    this.#fence(key, base)
+    const isFenced = this.#fence(key, base)
     if (this.#doubtfulForgotten) return { outcome: 'unknown' }
-    if (base >= this.#completeSince) return { outcome: 'refused' }
-    return this.#searchNext(key, base, this.#completeSince)
+    const isKnown = base >= this.#completeSince
+    const found: Outcome = isKnown ? { outcome: 'refused' } : await this.#searchNext(key, base, this.#completeSince)
+    return found.outcome === 'refused' && !isFenced ? { outcome: 'unknown' } : found
   }
 
   /** One search at a time, so that nobody can make the server read its whole history many times at once. */
@@ -158,13 +160,19 @@ export class OutcomeRegister {
     else this.#doubtfulForgotten = true
   }
 
-  #fence(key: string, base: Tid): void {
-    this.#fenced.set(key, base)
-    if (this.#fenced.size <= this.#remembered) return
+  /**
+   * @returns false if there is no room, since the fence that would have to be forgotten is for the newest base there
+   *   is. All commits would be refused for ever then: without one, there is no newer base.
+   */
+  #fence(key: string, base: Tid): boolean {
     const [oldest] = this.#fenced
-    if (oldest === undefined) return
-    this.#fenced.delete(oldest[0])
-    this.#fencedUpTo = Math.max(this.#fencedUpTo, oldest[1])
+    if (oldest !== undefined && this.#fenced.size >= this.#remembered && !this.#fenced.has(key)) {
+      if (oldest[1] >= newestTid(this.#storage)) return false
+      this.#fenced.delete(oldest[0])
+      this.#fencedUpTo = Math.max(this.#fencedUpTo, oldest[1])
+    }
+    this.#fenced.set(key, base)
+    return true
   }
 }
 

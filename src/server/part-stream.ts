@@ -1,5 +1,6 @@
 import type { Output } from './output.js'
 import { STREAM_WINDOW } from './protocol/messages.js'
+import type { TurnLimit } from './turn-limit.js'
 
 /** No client can be granted more parts than this at a time. */
 const MAX_CREDIT = 2 ** 31
@@ -15,12 +16,14 @@ export interface ActiveRequest {
 /** A stream's right to send: as many parts as the client has granted, and none while too much waits to be sent. */
 export class PartStream implements ActiveRequest {
   readonly #output: Output
+  readonly #turns: TurnLimit
   #credit = STREAM_WINDOW
   #isCancelled = false
   #wake: (() => void) | undefined
 
-  constructor(output: Output) {
+  constructor(output: Output, turns: TurnLimit) {
     this.#output = output
+    this.#turns = turns
   }
 
   get isCancelled(): boolean {
@@ -37,6 +40,11 @@ export class PartStream implements ActiveRequest {
     this.#wake?.()
   }
 
+  /** Lets others have their turn, if bulk work has kept the thread for long enough. To be called between pieces of it. */
+  async pause(): Promise<void> {
+    if (this.#turns.isReached) await this.#turns.next()
+  }
+
   /**
    * Makes one part and sends it, when it may be sent.
    *
@@ -50,6 +58,7 @@ export class PartStream implements ActiveRequest {
       })
       this.#wake = undefined
     }
+    await this.pause()
     if (this.#isCancelled || !(await this.#output.room())) return false
     try {
       const frame = await make()

@@ -13,8 +13,12 @@ const MOST_BYTES = 1024 * 1024
 /** For each record that may be sent, so many are looked at, most of which the client has already. */
 const LOOKS_PER_RECORD = 4
 
-/** Others wait while records are looked at, so there is an end to it. */
+/** Others wait while records are looked at, so there is an end to it, in time as well: some have to be read from the disk. */
 const MOST_LOOKS = 2048
+const MOST_MS = 2
+
+/** So many are looked at between two looks at the clock. */
+const LOOKS_PER_CHECK = 32
 
 /** So many objects wait to be looked at. */
 const MOST_QUEUED = 4096
@@ -38,6 +42,11 @@ export interface LoadOrder {
 export class ReadAhead {
   readonly #sent = new SentMemory()
   readonly #frontier = new Frontier()
+  readonly #mostMs: number
+
+  constructor(mostMs = MOST_MS) {
+    this.#mostMs = mostMs
+  }
 
   /**
    * @returns the parts of the answer, and how many records are in them
@@ -53,7 +62,7 @@ export class ReadAhead {
     // Who asks for what has been sent has forgotten it, and more besides.
     if (this.#sent.has(record.oid, record.tid)) this.forget()
     this.#sent.note(record.oid, record.tid)
-    const ahead = new Ahead(order, parts, frames)
+    const ahead = new Ahead(order, parts, frames, this.#mostMs)
     try {
       this.#sendAhead(snapshot, record, ahead)
     } catch {
@@ -105,18 +114,21 @@ class Ahead {
   readonly #mostRecords: number
   #bytesLeft: number
   #looks: number
+  readonly #until: number
   records = 0
 
-  constructor(order: LoadOrder, parts: RecordParts, frames: Buffer[]) {
+  constructor(order: LoadOrder, parts: RecordParts, frames: Buffer[], mostMs: number) {
     this.#parts = parts
     this.#frames = frames
     this.#mostRecords = Math.min(order.aheadRecords, MOST_RECORDS)
     this.#bytesLeft = Math.min(order.aheadBytes, MOST_BYTES)
     this.#looks = Math.min(this.#mostRecords * LOOKS_PER_RECORD, MOST_LOOKS)
+    this.#until = performance.now() + mostMs
   }
 
   mayLook(): boolean {
-    return this.records < this.#mostRecords && this.#bytesLeft > 0 && this.#looks-- > 0
+    if (this.records >= this.#mostRecords || this.#bytesLeft <= 0 || this.#looks-- <= 0) return false
+    return this.#looks % LOOKS_PER_CHECK !== 0 || performance.now() < this.#until
   }
 
   /** @returns false if there is no room for it */

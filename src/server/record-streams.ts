@@ -17,7 +17,7 @@ import { assertSendable, RecordParts } from './record-parts.js'
 
 /** So many objects are loaded at a time at first; then so many as fill a part. */
 const FIRST_SLICE = 64
-const MOST_IN_SLICE = 1024
+const MOST_IN_SLICE = 128
 
 /** Sends the objects in the order asked for. Resolves to the number of records sent. */
 export async function streamMany(
@@ -37,6 +37,7 @@ export async function streamMany(
     while (bytes < PART_BYTES) {
       if (ready.length === 0) {
         if (position === oids.length) break
+        await stream.pause()
         ready = (await snapshot.loadMany(oids.slice(position, position + slice))).reverse()
         position += ready.length
       }

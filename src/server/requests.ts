@@ -17,6 +17,9 @@ import { SnapshotTable } from './snapshot-table.js'
 /** Oids that one request may reserve. */
 const MOST_ALLOCATED = 1_048_576
 
+/** Oids in the `loadMany` requests of one client that have not been answered. In a frame they may take a byte each. */
+const MOST_OIDS_WANTED = 1_048_576
+
 /** Errors with these codes, and those without one, are worth a line in the log: something is wrong with the server. */
 const SERVER_FAULTS: ReadonlySet<string> = new Set([
   '',
@@ -48,6 +51,7 @@ export class Requests {
   readonly #active = new Map<number, ActiveRequest>()
   readonly #running = new Set<Promise<void>>()
   #toldUpTo: Tid | undefined
+  #oidsWanted = 0
   #hasLoaded = false
 
   constructor(host: SessionHost, identity: Identity, limits: Limits, output: Output, onAnswer: () => void) {
@@ -56,7 +60,7 @@ export class Requests {
     this.#limits = limits
     this.#output = output
     this.#onAnswer = onAnswer
-    this.#commits = new Commits(host, identity, (tid) => this.#cover(tid))
+    this.#commits = new Commits(host, identity, limits.frameBytes, (tid) => this.#cover(tid))
   }
 
   /** Whether the client has to wait before it may ask for more. */
@@ -133,10 +137,7 @@ export class Requests {
       case 'snapshot':
         return this.#snapshot(id, request)
       case 'loadMany':
-        return this.#stream(id, request.type, async (stream) => {
-          const snapshot = this.#snapshots.get(request.snapshot)
-          this.#countLoads(await streamMany(stream, id, snapshot, request.oids, frameBytes))
-        })
+        return this.#loadMany(id, request)
       case 'records':
         return this.#stream(id, request.type, async (stream) => {
           const snapshot = this.#snapshots.get(request.snapshot)
@@ -173,6 +174,24 @@ export class Requests {
     this.#countLoads(records)
     this.#host.services.statistics.loadLatency.record(performance.now() - startedAt)
     return DONE
+  }
+
+  /** A client that takes no answers must not have many long lists kept. It is not made to wait: its credit would wait too. */
+  #loadMany(id: number, { type, snapshot, oids }: Of<'loadMany'>): undefined {
+    if (this.#oidsWanted + oids.length > MOST_OIDS_WANTED) {
+      throw new PerdureError('PERDURE_LIMIT', `More than ${MOST_OIDS_WANTED} objects are asked for at a time.`, {
+        details: { limit: MOST_OIDS_WANTED },
+      })
+    }
+    this.#oidsWanted += oids.length
+    return this.#stream(id, type, async (stream) => {
+      try {
+        const view = this.#snapshots.get(snapshot)
+        this.#countLoads(await streamMany(stream, id, view, oids, this.#limits.frameBytes))
+      } finally {
+        this.#oidsWanted -= oids.length
+      }
+    })
   }
 
   #snapshot(id: number, { at }: Of<'snapshot'>): Reply | undefined {
@@ -223,7 +242,10 @@ export class Requests {
 
   #stop(): Reply {
     if (!this.#host.services.allowStop) {
-      throw new PerdureError('PERDURE_PERMISSION', 'This server cannot be stopped by its clients.')
+      throw new PerdureError(
+        'PERDURE_PERMISSION',
+        'This server cannot be stopped by its clients: it was started without allowRemoteStop.',
+      )
     }
     this.#host.log({ event: 'stopRequested', user: this.#identity.user })
     // The answer goes first.
@@ -232,7 +254,7 @@ export class Requests {
   }
 
   #stream(id: number, type: Request['type'], send: (stream: PartStream) => Promise<void>): undefined {
-    const stream = new PartStream(this.#output)
+    const stream = new PartStream(this.#output, this.#host.services.turns)
     return this.#run(id, type, stream, async () => {
       await send(stream)
       return DONE

@@ -7,6 +7,7 @@ import type { Limits } from './protocol/messages.js'
 import type { ServerEvent, SessionFields } from './server-log.js'
 import type { ServerStatistics } from './server-statistics.js'
 import type { ServerSession, Transport } from './transport.js'
+import type { TurnLimit } from './turn-limit.js'
 
 /** What all sessions of a server share. */
 export interface SharedServices {
@@ -18,6 +19,8 @@ export interface SharedServices {
   readonly changes: ChangeTeller
   /** All commits pass it, those of protocol 2 through {@link outcomes}. */
   readonly gate: CommitGate
+  /** What is sent in bulk keeps to it. */
+  readonly turns: TurnLimit
   readonly serverId: string
   readonly databaseId: string
   /** Whether an admin's client, or a Durus client, may end the server. */

@@ -19,10 +19,7 @@ import type { ServerSession, Transport } from './transport.js'
 const STRANGER_FRAME_BYTES = 65_536
 
 /** After so long others get their turn, however much has arrived. */
-const SLICE_MS = 5
-
-/** So many frames are handled between two looks at the clock. */
-const FRAMES_PER_LOOK = 8
+const SLICE_MS = 2
 
 /** A client that takes nothing of what it is sent for so many ticks is given up. */
 const MOST_STALLED_TICKS = 120
@@ -105,14 +102,15 @@ export class Session implements ServerSession {
   /** Handles frames until there are no more, or the client is to wait. */
   #pump(): void {
     try {
-      for (let count = 1, began = performance.now(); this.#mayRead(); count++) {
+      const began = performance.now()
+      while (this.#mayRead()) {
         const frame = this.#reader.next()
         if (frame === undefined) {
           this.#pause(false)
           return
         }
         this.#handle(decodeClientMessage(frame))
-        if (count % FRAMES_PER_LOOK === 0 && performance.now() - began > SLICE_MS) {
+        if (performance.now() - began > SLICE_MS) {
           setImmediate(() => this.#pump())
           break
         }

@@ -16,6 +16,7 @@ import { type ServerLog, SILENT } from './server-log.js'
 import { type ServerFigures, ServerStatistics } from './server-statistics.js'
 import { Session } from './session.js'
 import type { SessionFactory, SharedServices } from './session-host.js'
+import { TurnLimit } from './turn-limit.js'
 
 const DEFAULT_MAX_CONNECTIONS = 10_000
 const DEFAULT_HANDSHAKE_TIMEOUT_MS = 10_000
@@ -92,6 +93,7 @@ export class StorageServer {
       outcomes: new OutcomeRegister(storage, gate),
       gate,
       changes: new ChangeTeller(storage),
+      turns: new TurnLimit(),
       serverId: this.id,
       databaseId,
       allowStop,

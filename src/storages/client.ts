@@ -27,6 +27,7 @@ import {
 } from './client/client-options.js'
 import { type ClientHandle, ClientSnapshot } from './client/client-snapshot.js'
 import { commitSafely, notStored } from './client/commits.js'
+import { Doubts } from './client/doubts.js'
 import { closed, Exchange, type ReplyOf } from './client/exchange.js'
 import { failing, listTransactions } from './client/history.js'
 import { manage } from './client/management.js'
@@ -60,6 +61,10 @@ export class ClientStorage implements Storage {
   readonly #oids: OidReserve
   readonly #session: ServerSession
   readonly #commits = new Set<Promise<unknown>>()
+  readonly #doubts = new Doubts()
+  /** The server that the newest snapshot is of, as {@link oidEpoch}, and the transaction of the first one of it. */
+  #epochRead = 0
+  #epochFrom: Tid = 0
   #closing: Promise<void> | undefined
 
   private constructor(parts: ClientParts, welcome: Welcome) {
@@ -96,7 +101,7 @@ export class ClientStorage implements Storage {
       throw new PerdureError('PERDURE_ARGUMENT', `The option tls is of no use for ${location}: write perdure+tls://`)
     }
     const oids = new OidReserve()
-    const readAhead = new ReadAhead()
+    const readAhead = new ReadAhead(settings.cacheBytes > 0)
     const records = new SharedRecords(settings.cacheBytes, () => readAhead.used())
     const session = new ServerSession(location, () => oids.serverRestarted())
     const exchange = new Exchange(
@@ -149,13 +154,19 @@ export class ClientStorage implements Storage {
       this.#exchange.giveUp(error)
       throw error
     }
+    if (this.#epochRead !== this.oidEpoch) this.#epochFrom = tid
+    this.#epochRead = this.oidEpoch
+    this.#doubts.settle(this.#exchange, (oids) => this.#oids.committed(oids))
     return new ClientSnapshot(this.#handle, snapshot, tid)
   }
 
   async snapshotAt(at: PointInTime): Promise<Snapshot> {
     this.#assertCan('history')
     await this.#exchange.connected(this.#settings.timeoutMs)
+    const { connection } = this.#exchange
     const { snapshot, tid } = await this.#exchange.ask<'snapshot'>({ type: 'snapshot', at: pointOf(at) })
+    // Somebody may have connected anew since the answer came; there the number means another snapshot, or none.
+    if (connection !== this.#handle.connection) throw notStored(this.location)
     return new ClientSnapshot(this.#handle, snapshot, tid)
   }
 
@@ -196,6 +207,8 @@ export class ClientStorage implements Storage {
     if (this.readonly && request.writes.length > 0) throw this.#readonlyError()
     this.#exchange.checkUsable()
     if (this.#exchange.connection === 0) throw notStored(this.location)
+    // What the transaction has read may be unknown to a server that was started anew, which may serve a backup.
+    if (this.#epochRead !== this.oidEpoch || request.base < this.#epochFrom) throw notStored(this.location)
     const lost = this.#oids.findLost(request.writes)
     if (lost !== undefined) throw notStored(this.location)
     const oids = request.writes.map(({ oid }) => oid)
@@ -205,6 +218,9 @@ export class ClientStorage implements Storage {
       const result = await committing
       if (result.tid !== undefined) this.#oids.committed(oids)
       return result
+    } catch (error) {
+      this.#doubts.note(error, request.base, oids)
+      throw error
     } finally {
       this.#commits.delete(committing)
     }
@@ -236,6 +252,18 @@ export class ClientStorage implements Storage {
   ): Promise<Reply> {
     await this.#exchange.connected(this.#settings.timeoutMs)
     return manage(this.#exchange, request, onPart, signal)
+  }
+
+  /**
+   * Asks the server to end, in good order: it answers the commits under way and closes its connections, this one too.
+   *
+   * @throws PerdureError `PERDURE_PERMISSION` if the server was not started that way, or this client is no admin;
+   *   `PERDURE_TIMEOUT`, `PERDURE_DISCONNECTED`, `PERDURE_CLOSED`
+   */
+  async stopServer(): Promise<void> {
+    this.#assertOpen()
+    await this.#exchange.connected(this.#settings.timeoutMs)
+    await this.#exchange.ask<'done'>({ type: 'stop' })
   }
 
   /** @throws PerdureError `PERDURE_UNSUPPORTED` always: each thread connects by itself, with the same address */

@@ -4,7 +4,6 @@ import { FILE_HEADER_BYTES } from '../journal/format.js'
 import { nodeFileSystem } from '../journal/journal-file.js'
 import type { JournalView } from '../journal/shared-journal.js'
 import { complete } from '../journal/transaction-finder.js'
-import { packJournal } from '../workers/pack.js'
 import type { WorkerPool } from '../workers/pool.js'
 import { type FileBackend, OwnerBackend, ReadonlyBackend } from './file-backend.js'
 import { checkPackOptions, type FilePackOptions } from './pack-options.js'
@@ -64,6 +63,8 @@ export class FilePacker {
   }
 
   async #pack(owner: OwnerBackend, { signal, threads, ...settings }: FilePackOptions): Promise<PackResult> {
+    // Loaded only when it is needed.
+    const { packJournal } = await import('../workers/pack.js')
     const pool = this.#pool
     const size = threads ?? Math.max(1, pool.size - 1)
     owner.refresh()

@@ -19,7 +19,6 @@ import { MAX_NOTE_BYTES } from '../journal/format.js'
 import type { RecoveryReport } from '../journal/recovery.js'
 import type { CoordinatorStarter } from '../workers/coordinator-thread.js'
 import { WorkerPool } from '../workers/pool.js'
-import { verifyJournal } from '../workers/verify.js'
 import { AttachedBackend, type FileBackend, type FileHandle, OwnerBackend, ReadonlyBackend } from './file-backend.js'
 import { FileHistory } from './file-history.js'
 import { checkFileOptions, type FileStorageOptions } from './file-options.js'
@@ -174,6 +173,8 @@ export class FileStorage implements Storage {
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.#assertOpen()
     options.signal?.throwIfAborted()
+    // Loaded only when it is needed.
+    const { verifyJournal } = await import('../workers/verify.js')
     const snapshot = this.snapshot()
     const { view } = this.#backend
     try {

@@ -4,7 +4,6 @@ import { acquireFileLock, assertNotLocked } from '../journal/file-lock.js'
 import { nodeFileSystem, type OpenFile } from '../journal/journal-file.js'
 import { canonicalPath } from './canonical-path.js'
 import type { RepairKeep, RepairOptions, RepairReport } from './repair-report.js'
-import { Repair } from './repair-work.js'
 
 const KEEP: readonly RepairKeep[] = ['records', 'transactions', 'prefix']
 const OPTIONS = ['to', 'keep', 'unacknowledged', 'serializer', 'onProgress', 'signal']
@@ -32,6 +31,8 @@ export async function repairFile(path: string, options: RepairOptions = {}): Pro
   const from = canonicalPath(path)
   const to = canonicalPath(options.to ?? `${from}.repaired`)
   options.signal?.throwIfAborted()
+  // Loaded only when it is needed, as it rarely is.
+  const { Repair } = await import('./repair-work.js')
   const source = new FailingFile(nodeFileSystem.open(from, 'read'))
   try {
     assertNotLocked(from)

@@ -3,7 +3,7 @@ import type { PointInTime } from '../core/storage.js'
 import { acquireFileLock } from '../journal/file-lock.js'
 import { nodeFileSystem } from '../journal/journal-file.js'
 import { canonicalPath } from './canonical-path.js'
-import { type TruncateResult, Truncation } from './truncate-work.js'
+import type { TruncateResult } from './truncate-work.js'
 
 /** Options of {@link truncateAfter}. */
 export interface TruncateOptions {
@@ -48,6 +48,8 @@ export async function truncateAfter(
   }
   const { copy, signal } = options
   signal?.throwIfAborted()
+  // Loaded only when it is needed, as it rarely is.
+  const { Truncation } = await import('./truncate-work.js')
   const file = canonicalPath(path)
   // Before the lock, which would be made beside it.
   nodeFileSystem.open(file, 'read').close()

@@ -410,6 +410,17 @@ describe('Connection', () => {
   })
 
   describe('close', () => {
+    it('of the storage while a commit is under way does not make it look as if it had failed', async () => {
+      const mine = node(one, 'a')
+      mine.value = 10
+      node(two, 'b').value = 20
+      await two.commit()
+      const committing = one.commit()
+      const closing = db.storage.close()
+      expect(await committing).to.equal(4)
+      await closing
+    })
+
     it('drops changes and refuses everything after', async () => {
       const a = node(one, 'a')
       a.value = 9

@@ -110,6 +110,23 @@ describe('Database', () => {
     expect(runs).to.equal(3)
   })
 
+  it('does not run again what has committed a part itself, which would be stored twice', async () => {
+    let runs = 0
+    await failure('PERDURE_CONFLICT', () =>
+      db.transact(async (root, connection) => {
+        runs++
+        counter(root).count += 100
+        await connection.commit()
+        counter(root).count++
+        await db.transact((other) => {
+          counter(other).count++
+        })
+      }),
+    )
+    expect(runs).to.equal(1)
+    expect(await db.view((root) => counter(root).count)).to.equal(101)
+  })
+
   it('gives functions that run side by side connections of their own', async () => {
     const connections = new Set<unknown>()
     await Promise.all(

@@ -96,6 +96,13 @@ describe('OutcomeRegister', () => {
     expect(await outcomes.outcome(token(2), 0)).to.deep.equal({ outcome: 'refused' })
   })
 
+  it('is not made to doubt everything by commits that make no sense', async () => {
+    const outcomes = register({ remembered: 1 })
+    const nonsense = { base: 0, reads: [], writes: [{ oid: 1, data: new Uint8Array() }] }
+    for (let n = 1; n <= 3; n++) await failure('PERDURE_DECODE', () => outcomes.commit(token(n), nonsense))
+    expect(await outcomes.outcome(token(3), 0)).to.deep.equal({ outcome: 'refused' })
+  })
+
   it('takes each token once', async () => {
     const outcomes = register()
     const first = outcomes.commit(token(1), change(1))
@@ -142,8 +149,22 @@ describe('OutcomeRegister', () => {
 
   it('keeps to its word for fences it has forgotten', async () => {
     const outcomes = register({ remembered: 2 })
-    for (let n = 1; n <= 3; n++) await outcomes.outcome(token(n), 0)
+    await outcomes.commit(token(9), change(9))
+    for (let n = 1; n <= 3; n++) expect((await outcomes.outcome(token(n), 0)).outcome).to.equal('refused')
     for (let n = 1; n <= 3; n++) await failure('PERDURE_DISCONNECTED', () => outcomes.commit(token(n), change(n)))
+  })
+
+  it('lets nobody keep all others from committing by asking for what there never was', async () => {
+    const outcomes = register({ remembered: 2 })
+    await outcomes.commit(token(1), change(1))
+    const answers: string[] = []
+    for (let n = 2; n <= 9; n++) answers.push((await outcomes.outcome(token(n), 1)).outcome)
+    expect(answers).to.deep.equal(['refused', 'refused', ...Array.from({ length: 6 }, () => 'unknown')])
+    const next = { ...change(1), base: 1 }
+    expect((await outcomes.commit(token(10), next)).tid).to.equal(2)
+    for (let n = 2; n <= 3; n++) await failure('PERDURE_DISCONNECTED', () => outcomes.commit(token(n), change(n)))
+    expect(await outcomes.outcome(token(11), 2)).to.deep.equal({ outcome: 'refused' })
+    expect((await outcomes.commit(token(12), { ...change(1), base: 2 })).tid).to.equal(3)
   })
 })
 

@@ -13,7 +13,7 @@ describe('ReadAhead', () => {
 
   beforeEach(() => {
     storage = new CountingStorage()
-    ahead = new ReadAhead()
+    ahead = new ReadAhead(Number.POSITIVE_INFINITY)
   })
 
   afterEach(() => storage.close())

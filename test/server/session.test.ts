@@ -1,8 +1,9 @@
 import { expect } from 'chai'
 import { PerdureError } from '../../src/core/errors.js'
-import type { Authenticator } from '../../src/server/authentication.js'
+import { type Authenticator, anonymous } from '../../src/server/authentication.js'
 import { encodeClientMessage } from '../../src/server/protocol/message-frames.js'
 import { DEFAULT_LIMITS, PREFACE, STREAM_WINDOW } from '../../src/server/protocol/messages.js'
+import { TurnLimit } from '../../src/server/turn-limit.js'
 import { write } from '../../src/testing/suite-context.js'
 import { CountingStorage } from '../support/counting-storage.js'
 import { SessionBench, turn } from '../support/fake-transport.js'
@@ -86,6 +87,25 @@ describe('Session', () => {
     expect(bench.typesFor(3)).to.have.length(STREAM_WINDOW + 1)
     expect(bench.typesFor(3).at(-1)).to.equal('done')
     bench.session.ended()
+  })
+
+  it('lets others have their turn in the middle of a stream', async () => {
+    const objects = 1000
+    await fill(objects, 10)
+    const turnsFor = async (limitMs: number) => {
+      const turns = new TurnLimit(limitMs)
+      const bench = await new SessionBench(storage, anonymous('reader'), DEFAULT_LIMITS, turns).letIn()
+      bench.send(1, { type: 'snapshot' })
+      bench.send(2, { type: 'loadMany', snapshot: 1, oids: Array.from({ length: objects }, (_, oid) => oid) })
+      let count = 0
+      for (; bench.typesFor(2).at(-1) !== 'done'; count++) await turn()
+      expect(bench.typesFor(2)).to.deep.equal(['recordsPart', 'done'])
+      bench.session.ended()
+      return count
+    }
+    expect(await turnsFor(Number.POSITIVE_INFINITY)).to.be.below(4)
+    // No piece of work follows another one in the same turn.
+    expect(await turnsFor(-1)).to.be.greaterThan(5)
   })
 
   it('tells a client that does not read of no changes', async () => {
@@ -183,6 +203,72 @@ describe('Session', () => {
     }
     for (let id = 1; id <= 20; id++) expect(bench.typesFor(id).at(-1)).to.equal('committed')
     expect(bench.transport.isPaused).to.equal(false)
+    bench.session.ended()
+  })
+
+  it('counts what its commits have read, and how many objects they write, as bytes too', async () => {
+    const token = Buffer.alloc(16, 1)
+    const reads = Array.from({ length: 5_000_000 }, () => 0)
+    const writes = Array.from({ length: 200_000 }, (_, oid) => ({ oid, data: new Uint8Array() }))
+    for (const many of [
+      { reads, writes: [] },
+      { reads: [], writes },
+    ]) {
+      const bench = await new SessionBench(storage).letIn()
+      let underWay = 0
+      storage.commit = () => {
+        underWay++
+        return new Promise(() => {})
+      }
+      for (let id = 1; id <= 4; id++) {
+        token[0] = id
+        bench.send(id, { type: 'commit', base: 0, token: Buffer.from(token), note: '', user: '', ...many })
+      }
+      await turn()
+      expect(bench.transport.isPaused).to.equal(true)
+      expect(underWay).to.equal(2)
+      bench.session.ended()
+    }
+  })
+
+  it('keeps no more oids for a client than it may ask for at a time', async () => {
+    await fill(1, 100)
+    const bench = await new SessionBench(storage).letIn()
+    bench.send(1, { type: 'snapshot' })
+    await turn()
+    bench.transport.isOpen = false
+    const oids = Array.from({ length: 65_536 }, () => 0)
+    const ids = Array.from({ length: 20 }, (_, i) => i + 2)
+    for (const id of ids) bench.send(id, { type: 'loadMany', snapshot: 1, oids })
+    const drain = async () => {
+      for (let i = 0; i < 400; i++) {
+        bench.drain()
+        await turn()
+      }
+    }
+    await drain()
+    expect(ids.filter((id) => bench.typesFor(id).at(-1) === 'error')).to.deep.equal([18, 19, 20, 21])
+    for (const id of ids.slice(0, 16)) bench.send(0, { type: 'cancel', request: id })
+    await drain()
+    bench.send(30, { type: 'loadMany', snapshot: 1, oids: [0] })
+    await drain()
+    expect(bench.typesFor(30), 'there is room again').to.deep.equal(['recordsPart', 'done'])
+    bench.session.ended()
+  })
+
+  it('names as many conflicts as there is room for in a frame', async () => {
+    const limits = { ...DEFAULT_LIMITS, frameBytes: 65_536 }
+    const bench = await new SessionBench(storage, undefined, limits).letIn()
+    const className = 'SomethingWithALongName'.repeat(10)
+    const conflicts = Array.from({ length: 1000 }, (_, oid) => ({ oid, tid: 7, className }))
+    storage.commit = async () => ({ conflicts })
+    const token = Buffer.alloc(16, 1)
+    bench.send(2, { type: 'commit', base: 0, token, note: '', user: '', reads: [1], writes: [] })
+    await turn()
+    const reply = bench.transport.received.at(-1)?.message
+    if (reply?.type !== 'conflicts') throw new Error(`expected conflicts, but it is ${reply?.type}`)
+    expect(reply.conflicts).to.have.length.within(200, 999)
+    expect(reply.conflicts).to.deep.equal(conflicts.slice(0, reply.conflicts.length))
     bench.session.ended()
   })
 

@@ -169,6 +169,26 @@ describe('A server that is killed', () => {
     await failure('PERDURE_CLOSED', () => storage.snapshot())
   })
 
+  it('takes no transaction that was read from the one before', async () => {
+    const storage = await connect()
+    await commit(storage, 0)
+    expect(newest(storage)).to.equal(1)
+    // A backup takes its place, to which others have committed by now.
+    await servers.kill()
+    directory.remove()
+    directory = new TemporaryDirectory()
+    await restart()
+    const other = await connect()
+    expect((await commit(other, 0)).tid).to.equal(1)
+    // Connects again, as a transaction does that makes objects.
+    storage.allocateOids(1)
+    await failure('PERDURE_DISCONNECTED', () => commit(storage, 1))
+    expect((await commit(other, 1)).tid).to.equal(2)
+    expect(newest(storage)).to.equal(2)
+    await failure('PERDURE_DISCONNECTED', () => commit(storage, 1))
+    expect((await commit(storage, 2)).tid).to.equal(3)
+  })
+
   it('again and again loses and doubles no transaction of those who repeat what was not stored', async () => {
     const client = spawn(process.execPath, [COUNTING_CLIENT, server.url], { stdio: ['pipe', 'pipe', 'inherit'] })
     cleanups.push(async () => client.kill('SIGKILL'))

@@ -11,6 +11,7 @@ import type { ClientStorageOptions } from '../../src/storages/client/client-opti
 import { ClientStorage } from '../../src/storages/client.js'
 import type { BridgeStarter } from '../../src/workers/sync-bridge.js'
 import { failure } from '../support/errors.js'
+import type { Play } from '../support/playing-bridge.js'
 import type { ServeRequest } from '../support/server-messages.js'
 import { Servers } from '../support/servers.js'
 import { TemporaryDirectory } from '../support/temporary-directory.js'
@@ -299,6 +300,57 @@ describe('ClientStorage and its server', () => {
     })
   })
 
+  describe('whose connection is lost at a bad moment', () => {
+    async function play(play: Play, options: ClientStorageOptions = {}): Promise<ClientStorage> {
+      const start: BridgeStarter = (workerData, transferList) =>
+        new Worker(new URL('../support/playing-bridge.js', import.meta.url), {
+          workerData: { ...workerData, play },
+          transferList,
+        })
+      const storage = await ClientStorage.connect('perdure://nowhere', options, start)
+      cleanups.push(() => storage.close())
+      return storage
+    }
+
+    it('does not take a snapshot of it for one of the next', async () => {
+      const storage = await play('lose the past')
+      const past = storage.snapshotAt(1)
+      // Lets the request go, and no more.
+      for (let i = 0; i < 10; i++) await Promise.resolve()
+      // Hears of the answer and of the loss, and connects again, before anybody else has a turn.
+      const newest = storage.snapshot()
+      expect(newest.tid).to.equal(5)
+      await failure('PERDURE_DISCONNECTED', () => past)
+      newest.release()
+    })
+
+    it('does not take a server for lost that is at work on what was sent earlier', async () => {
+      const storage = await play('be slow', { timeoutMs: 1000 })
+      const commits = Array.from({ length: 12 }, (_, i) =>
+        storage.commit({ base: 5, reads: [], writes: [thing(i + 1)] }),
+      )
+      for (const { tid } of await Promise.all(commits)) expect(tid).to.equal(6)
+    })
+
+    it('does not wait for ever behind a stream that nobody reads', async () => {
+      const storage = await play('be slow', { timeoutMs: 100 })
+      const stream = storage.transactions({ to: 5 })[Symbol.asyncIterator]()
+      const next = stream.next().catch(() => undefined)
+      await new Promise((resolve) => setImmediate(resolve))
+      await failure('PERDURE_TIMEOUT', () => storage.snapshotAt(1))
+      await next
+    })
+
+    it('goes on with objects whose commit was in doubt, once it turns out to have been stored', async () => {
+      const storage = await play('stay away', { timeoutMs: 50 })
+      storage.snapshot().release()
+      const oid = storage.allocateOids(1)
+      await failure('PERDURE_IN_DOUBT', () => storage.commit({ base: 5, reads: [], writes: [thing(oid)] }))
+      const now = await until(() => storage.snapshot())
+      expect((await storage.commit({ base: now.tid, reads: [], writes: [thing(oid)] })).tid).to.equal(6)
+    })
+  })
+
   it('does not keep a process from ending', async () => {
     const url = await serve()
     const storage = await connect(url)
@@ -311,6 +363,17 @@ describe('ClientStorage and its server', () => {
     expect(busy()).to.equal(idle)
   })
 })
+
+/** What `attempt` gives when it does not throw any more. */
+async function until<T>(attempt: () => T): Promise<T> {
+  for (;;) {
+    try {
+      return attempt()
+    } catch {
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+}
 
 function thing(oid: number, references: readonly number[] = [], size = 10): RecordWrite {
   const targets = references.map((target) => new Reference(target, 'Thing'))

@@ -35,6 +35,7 @@ export async function perdure(args: readonly string[], options: CommandOptions =
   })
 }
 
-function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+/** An environment without the settings of who runs the tests. */
+export function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('PERDURE_')))
 }

@@ -16,6 +16,7 @@ import { ServerStatistics } from '../../src/server/server-statistics.js'
 import { Session } from '../../src/server/session.js'
 import type { SessionHost, SharedServices } from '../../src/server/session-host.js'
 import type { ServerSession, Transport } from '../../src/server/transport.js'
+import { TurnLimit } from '../../src/server/turn-limit.js'
 
 /** The way to a client that takes what it is sent when the test says so. */
 export class FakeTransport implements Transport {
@@ -71,7 +72,12 @@ export class SessionBench {
   readonly events: Parameters<SessionHost['log']>[0][] = []
   isWelcome = false
 
-  constructor(storage: Storage, authenticator: Authenticator = anonymous('admin'), limits: Limits = DEFAULT_LIMITS) {
+  constructor(
+    storage: Storage,
+    authenticator: Authenticator = anonymous('admin'),
+    limits: Limits = DEFAULT_LIMITS,
+    turns = new TurnLimit(Number.POSITIVE_INFINITY),
+  ) {
     const gate = new CommitGate()
     this.services = {
       storage,
@@ -81,6 +87,7 @@ export class SessionBench {
       outcomes: new OutcomeRegister(storage, gate),
       changes: new ChangeTeller(storage),
       gate,
+      turns,
       serverId: 'test',
       databaseId: '',
       allowStop: false,

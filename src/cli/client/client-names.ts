@@ -14,12 +14,12 @@ export interface ClientNames {
   pack(options?: perdure.PackOptions): Promise<perdure.PackResult>
 }
 
-/** Puts the names of a session on `target`, the global object of what the user types. */
+/** Puts the names of a session on `target`, the global object of what the user types; of two of a kind the later one holds. */
 export function defineNames(
   target: object,
   db: ClientNames['db'],
   connection: ClientNames['connection'],
-  classes: Readonly<Record<string, unknown>>,
+  [classes, more]: readonly [classes: object, more: object],
 ): void {
   const names: ClientNames = {
     db,
@@ -32,7 +32,7 @@ export function defineNames(
     abort: () => connection.abort(),
     pack: (options) => db.pack(options),
   }
-  for (const source of [perdure, classes, names]) {
+  for (const source of [perdure, classes, names, more]) {
     for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(source))) {
       // A getter of `names` stays one. All can be redefined, as anything in a REPL.
       const value =

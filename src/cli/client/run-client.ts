@@ -16,6 +16,8 @@ export interface ClientOptions {
   readonly classes: string | undefined
   /** Code to run instead of a prompt. Without it, what comes through a pipe is run. */
   readonly code: string | undefined
+  /** What else stands at the user's disposal. */
+  readonly moreNames?: (db: Database<PersistentMap>) => object
 }
 
 /**
@@ -31,7 +33,7 @@ export async function runClient(options: ClientOptions): Promise<{ readonly fail
     ...(options.cacheSize !== undefined && { cacheSize: options.cacheSize }),
   })
   await using connection = await db.connect()
-  defineNames(globalThis, db, connection, exports)
+  defineNames(globalThis, db, connection, [exports, options.moreNames?.(db) ?? {}])
   if (options.startup !== undefined) Object.assign(globalThis, await importModule(options.startup))
   const code = options.code ?? (process.stdin.isTTY ? undefined : await text(process.stdin))
   if (code === undefined) {

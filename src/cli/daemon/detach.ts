@@ -1,37 +1,67 @@
 import { spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { PerdureError } from '../../index.js'
+import { runDirectory } from './run-files.js'
+
+/** How a server is to be started in the background. */
+export interface DetachOptions {
+  /** What stands behind `perdure db start`. */
+  readonly args: readonly string[]
+  /** Where it logs to, if that has been said. */
+  readonly logFile?: string | undefined
+  /** Its database file; undefined for a temporary database. */
+  readonly file: string | undefined
+  /** Default: that of this process. */
+  readonly env?: NodeJS.ProcessEnv
+}
 
 /**
- * Starts `perdure db start` in the background, and waits until it is ready.
+ * Starts `perdure db start` in the background, and waits until it is ready. Unless told otherwise it logs to a file
+ * beside the database, with .log behind its name; with a temporary database, where servers say that they run.
  *
- * @param args what stands behind `perdure db start`
- * @param logFile where what it writes to standard error goes, its log included; nowhere unless given
- * @returns the lines it has printed
+ * @returns the lines it has printed, and what there is to say of it
  * @throws PerdureError `PERDURE_IO` with what it has printed, if it ends before it is ready
  */
-export async function detach(args: readonly string[], logFile?: string): Promise<string[]> {
+export async function detach({ args, logFile, file, env = process.env }: DetachOptions): Promise<string[]> {
   const bin = process.argv[1] as string
-  const log = logFile === undefined ? 'ignore' : openSync(logFile, 'a', 0o640)
-  const child = spawn(process.execPath, [bin, 'db', 'start', ...args], {
+  const log = logFile ?? (file === undefined ? join(runDirectory(), 'temporary.log') : `${file}.log`)
+  const allArgs = logFile === undefined ? [...args, '--log-file', log] : args
+  const descriptor = openLog(log)
+  const { size } = fstatSync(descriptor)
+  const child = spawn(process.execPath, [bin, 'db', 'start', ...allArgs], {
     detached: true,
-    stdio: ['ignore', 'pipe', logFile === undefined ? 'pipe' : log, 'ipc'],
+    // What a broken program writes goes to the log as well.
+    stdio: ['ignore', 'ignore', descriptor, 'ipc'],
+    env,
   })
-  if (typeof log === 'number') closeSync(log)
-  const output = { text: '', errors: '' }
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => (output.text += text))
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (output.errors += text))
-  await new Promise<void>((resolve, reject) => {
-    child.once('message', () => resolve())
+  closeSync(descriptor)
+  const lines = await new Promise<string[]>((resolve, reject) => {
+    child.once('message', (message) => resolve(message as string[]))
     child.once('error', reject)
     child.once('close', () => {
-      const why = output.errors.trim() || (logFile === undefined ? 'it said nothing' : `see ${logFile}`)
-      reject(new PerdureError('PERDURE_IO', `The server did not start: ${why}`))
+      reject(new PerdureError('PERDURE_IO', `The server did not start: ${errorsIn(log, size)}`))
     })
   })
   child.disconnect()
-  child.stdout?.destroy()
-  child.stderr?.destroy()
   child.unref()
-  return [...output.text.trimEnd().split('\n'), `Running in the background, pid ${child.pid}.`]
+  return [...lines, `Running in the background, pid ${child.pid}, log ${log}`]
+}
+
+function openLog(path: string): number {
+  try {
+    return openSync(path, 'a', 0o640)
+  } catch (cause) {
+    throw new PerdureError('PERDURE_IO', `The log ${path} cannot be written: ${(cause as Error).message}`, {
+      details: { path },
+      cause,
+    })
+  }
+}
+
+/** What stands in a log from some byte on for people, in one line. What begins with a brace is for programs. */
+function errorsIn(path: string, from: number): string {
+  const lines = readFileSync(path).subarray(from).toString().split('\n')
+  const words = lines.filter((line) => !line.startsWith('{')).join(' ')
+  return words.replace(/\s+(›\s+)?/g, ' ').trim() || `see ${path}`
 }

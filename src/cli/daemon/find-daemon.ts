@@ -40,7 +40,11 @@ export function findDaemon(flags: DaemonFlags): RunningDaemon | undefined {
 export function requireDaemon(flags: DaemonFlags): RunningDaemon {
   const daemon = findDaemon(flags)
   if (daemon !== undefined) return daemon
-  throw new PerdureError('PERDURE_NOT_FOUND', 'No such server of yours runs on this machine.')
+  throw noSuchServer()
+}
+
+export function noSuchServer(): PerdureError {
+  return new PerdureError('PERDURE_NOT_FOUND', 'No such server of yours runs on this machine.')
 }
 
 function only(daemons: readonly RunningDaemon[]): RunningDaemon | undefined {

@@ -13,12 +13,21 @@ export interface RunningDaemon {
   readonly args: readonly string[]
   /** Folder in which it was started. */
   readonly cwd: string
+  /** The settings in its environment, by the names of the variables. */
+  readonly environment: Readonly<Record<string, string>>
+  /** Where it logs to; undefined for standard error. */
+  readonly logFile: string | undefined
   /** In ISO 8601. */
   readonly since: string
 }
 
-/** Only its owner may write there: whoever can could have any process stopped in his place. */
-function runDirectory(): string {
+/** As it is written: another process may have the same pid later. */
+interface RunFile extends RunningDaemon {
+  readonly startTime: string | undefined
+}
+
+/** Where servers say that they run. Only its owner may write there: whoever can could have any process stopped in his place. */
+export function runDirectory(): string {
   const runtime = process.env['XDG_RUNTIME_DIR']
   const path = runtime === undefined ? join(tmpdir(), `perdure-${userInfo().uid}`) : join(runtime, 'perdure')
   mkdirSync(path, { recursive: true, mode: 0o700 })
@@ -28,7 +37,9 @@ function runDirectory(): string {
 /** Tells `perdure db stop` and others of a server in this process, until {@link forget}. */
 export function announce(daemon: RunningDaemon): void {
   const path = runFile(daemon.pid)
-  writeFileSync(`${path}.new`, JSON.stringify(daemon), { mode: 0o600 })
+  writeFileSync(`${path}.new`, JSON.stringify({ ...daemon, startTime: startTimeOf(daemon.pid) } satisfies RunFile), {
+    mode: 0o600,
+  })
   renameSync(`${path}.new`, path)
 }
 
@@ -49,8 +60,8 @@ export function runningDaemons(): RunningDaemon[] {
 
 function read(path: string): RunningDaemon | undefined {
   try {
-    const daemon = JSON.parse(readFileSync(path, 'utf8')) as RunningDaemon
-    if (isAlive(daemon.pid)) return daemon
+    const { startTime, ...daemon } = JSON.parse(readFileSync(path, 'utf8')) as RunFile
+    if (isAlive(daemon.pid) && startTimeOf(daemon.pid) === startTime) return daemon
     rmSync(path, { force: true })
   } catch {
     // It ended, and took the file away, just now.
@@ -64,5 +75,16 @@ export function isAlive(pid: number): boolean {
     return true
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** When a process was started, in ticks since the machine was; undefined where there is no /proc. */
+function startTimeOf(pid: number): string | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The name of the program, in parentheses, may hold anything; the time is the 20th field behind it.
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19]
+  } catch {
+    return undefined
   }
 }

@@ -1,6 +1,8 @@
 import { realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { type Database, open, PerdureError } from '../../index.js'
 import { type RunningServer, type ServeOptions, serve } from '../../server.js'
+import { settingsIn } from '../effective-settings.js'
 import { announce, forget } from './run-files.js'
 
 /** How a server is to be started. */
@@ -13,6 +15,7 @@ export interface StartOptions {
   readonly pidFile: string | undefined
   /** What stands behind `perdure db start`, for a restart. */
   readonly args: readonly string[]
+  readonly logFile: string | undefined
 }
 
 /** A server in this process. */
@@ -39,7 +42,16 @@ export async function startServer(options: StartOptions): Promise<StartedServer>
     })
     const urls = server.addresses.map(({ url }) => url)
     const file = options.file === undefined ? undefined : realpathSync(options.file)
-    announce({ pid: process.pid, urls, file, args: options.args, cwd: process.cwd(), since: new Date().toISOString() })
+    announce({
+      pid: process.pid,
+      urls,
+      file,
+      args: options.args,
+      cwd: process.cwd(),
+      environment: settingsIn(process.env),
+      logFile: options.logFile === undefined ? undefined : resolve(options.logFile),
+      since: new Date().toISOString(),
+    })
     if (pidFile !== undefined) writeFileSync(pidFile, `${process.pid}\n`)
     const closed = server.closed.finally(async () => {
       await database?.close()

@@ -2,6 +2,7 @@ import { daemonFlags } from '../../cli/daemon/daemon-flags.js'
 import { detach } from '../../cli/daemon/detach.js'
 import { requireDaemon } from '../../cli/daemon/find-daemon.js'
 import { stopServer } from '../../cli/daemon/stop-server.js'
+import { settingsIn } from '../../cli/effective-settings.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
 
 const TIMEOUT_MS = 30_000
@@ -16,8 +17,11 @@ export default class DbRestart extends PerdureCommand {
     const { flags } = await this.parse(DbRestart)
     const daemon = requireDaemon(flags)
     await stopServer(daemon, flags['timeout-ms'] ?? TIMEOUT_MS)
-    // Paths among the arguments are relative to where it was started.
+    // Paths among the arguments and in the environment are relative to where it was started.
     process.chdir(daemon.cwd)
-    for (const line of await detach(daemon.args)) this.log(line)
+    const others = Object.entries(process.env).filter(([name]) => !(name in settingsIn(process.env)))
+    const env = { ...Object.fromEntries(others), ...daemon.environment }
+    const { args, logFile, file } = daemon
+    for (const line of await detach({ args, logFile, file, env })) this.log(line)
   }
 }

@@ -47,22 +47,25 @@ Ctrl-C or \`<%= config.bin %> db stop\` stop it; what clients have committed is 
   async run(): Promise<void> {
     const { flags } = await this.parse(DbStart)
     const args = this.argv.filter((arg) => arg !== '--detach')
+    const { file, 'pid-file': pidFile, 'log-file': logFile } = flags
+    const storage = storageOptions(flags)
+    const serve = serveOptions(flags)
     if (flags.detach) {
-      for (const line of await detach(args, flags['log-file'])) this.log(line)
+      for (const line of await detach({ args, logFile, file })) this.log(line)
       return
     }
-    const storage = storageOptions(flags)
-    if (flags.repair && flags.file !== undefined) {
-      const report = await repairInPlace(flags.file)
+    if (flags.repair && file !== undefined) {
+      const report = await repairInPlace(file)
       if (report !== undefined) this.log(report)
     }
-    const { file, 'pid-file': pidFile } = flags
-    const { server, closed } = await startServer({ file, storage, serve: serveOptions(flags), pidFile, args })
-    for (const { url } of server.addresses) {
-      this.log(`Serving ${file ?? 'a temporary database'} at ${url}`)
-      this.log(`  connect with: ${this.config.bin} db client ${url}`)
-    }
-    process.send?.('ready')
+    const { server, closed } = await startServer({ file, storage, serve, pidFile, args, logFile })
+    const lines = server.addresses.flatMap(({ url }) => [
+      `Serving ${file ?? 'a temporary database'} at ${url}`,
+      `  connect with: ${this.config.bin} db client ${url}`,
+    ])
+    for (const line of lines) this.log(line)
+    // Who started it in the background may have gone meanwhile.
+    process.send?.(lines, undefined, undefined, () => {})
     await closed
   }
 }

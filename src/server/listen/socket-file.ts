@@ -93,6 +93,8 @@ function listenAt(server: Server, path: string): Promise<void> {
     server.once('error', reject)
     server.listen(path, () => {
       server.off('error', reject)
+      // The system may be out of descriptors for a while; connections wait until then.
+      server.on('error', () => {})
       resolve()
     })
   })

@@ -9,7 +9,7 @@ import type { ReadAhead } from './read-ahead.js'
 import type { SharedRecords } from './shared-records.js'
 
 /** So many objects are asked for in one request, and so many requests may be on their way. */
-const OBJECTS_A_REQUEST = 512
+const OBJECTS_A_REQUEST = 1024
 const REQUESTS_UNDER_WAY = 8
 
 /** So few objects are asked for one by one, with what they refer to: somebody may be following a chain. */

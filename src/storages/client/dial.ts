@@ -46,6 +46,7 @@ export async function dial(settings: BridgeSettings, limitMs: number, signal: Ab
   const peer = formatAddress(settings.address)
   let pauseMs = FIRST_PAUSE_MS
   for (;;) {
+    signal.throwIfAborted()
     const left = Math.max(1, until - performance.now())
     let problem: unknown
     try {

@@ -102,7 +102,7 @@ export class Exchange {
     this.#line.checkOpen()
     const id = this.#requests.add(waiter, this.#watchdog.now)
     try {
-      this.#outbox.request(this.#encode(id, request))
+      this.#outbox.request(this.#encode(id, request), () => this.#requests.sent(id, this.#watchdog.now))
     } catch (error) {
       this.#requests.take(id)
       throw error
@@ -220,6 +220,7 @@ export class Exchange {
     if (waiter === undefined) {
       throw new PerdureError('PERDURE_PROTOCOL', `The server answered request ${id}, which nobody has made.`)
     }
+    this.#requests.answered(this.#watchdog.now)
     this.#outbox.answered()
     if (this.#requests.size === 0) this.#rest()
     waiter.done(reply)

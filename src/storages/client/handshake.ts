@@ -9,7 +9,7 @@ import {
   encodeClientMessage,
   type ServerMessage,
 } from '../../server/protocol/message-frames.js'
-import { DEFAULT_LIMITS, PREFACE, PROTOCOL_VERSION, type Welcome } from '../../server/protocol/messages.js'
+import { DEFAULT_LIMITS, type Limits, PREFACE, PROTOCOL_VERSION, type Welcome } from '../../server/protocol/messages.js'
 
 /** Frames before the welcome are short; what claims to be longer is not from a server of ours. */
 const MAX_FRAME_BYTES = 64 * 1024
@@ -50,9 +50,19 @@ export async function shakeHands(socket: Duplex, credentials: Credentials): Prom
     if (answer.welcome.version !== PROTOCOL_VERSION) {
       throw new PerdureError('PERDURE_PROTOCOL', `The server speaks version ${answer.welcome.version} of the protocol.`)
     }
+    checkLimits(answer.welcome.limits)
     return { welcome: answer.welcome, rest: talk.rest }
   } finally {
     talk.end()
+  }
+}
+
+/** What was asked for is the most that this side takes. */
+function checkLimits(limits: Limits): void {
+  for (const name of ['frameBytes', 'requests', 'snapshots'] as const) {
+    if (limits[name] <= DEFAULT_LIMITS[name]) continue
+    const text = `The server has set the limit ${name} to ${limits[name]}, above the ${DEFAULT_LIMITS[name]} that it was asked for.`
+    throw new PerdureError('PERDURE_PROTOCOL', text, { details: { limit: DEFAULT_LIMITS[name] } })
   }
 }
 

@@ -1,3 +1,8 @@
+interface Request {
+  readonly frame: Uint8Array
+  readonly onStart: () => void
+}
+
 /**
  * What is to be sent to the server, in its order. Frames of one microtask go together; requests beyond the number that
  * the server takes at a time wait until others have been answered.
@@ -7,7 +12,7 @@ export class Outbox {
   #frames: Uint8Array[] = []
   /** True if what is to be sent will be sent at the end of the microtask. */
   #isUrgent = false
-  #waiting: Uint8Array[] = []
+  #waiting: Request[] = []
   #underWay = 0
   #limit = 1
 
@@ -24,10 +29,11 @@ export class Outbox {
     this.#limit = limit
   }
 
-  request(frame: Uint8Array): void {
+  /** @param onStart called when the server may begin with it: at once, unless it has to wait for others */
+  request(frame: Uint8Array, onStart: () => void): void {
     // The frame lies in memory that others share and that is written to only once, so it may wait.
-    if (this.#underWay >= this.#limit) this.#waiting.push(frame)
-    else this.#start(frame)
+    if (this.#underWay >= this.#limit) this.#waiting.push({ frame, onStart })
+    else this.#start({ frame, onStart })
   }
 
   /** A request has been answered. */
@@ -37,7 +43,8 @@ export class Outbox {
     if (next !== undefined) this.#start(next)
   }
 
-  #start(frame: Uint8Array): void {
+  #start({ frame, onStart }: Request): void {
+    onStart()
     this.#underWay++
     this.#frames.push(frame)
     if (this.#isUrgent) return

@@ -8,18 +8,24 @@ const BYTES_A_RECORD = 1024
 
 /** Decides how much a load brings along: the more of it turns out to be used, the more the next time. */
 export class ReadAhead {
+  readonly #isKept: boolean
   #records = FIRST
   #brought = 0
   #used = 0
 
+  /** @param isKept false if there is no memory for what nobody has asked for: then nothing is to come */
+  constructor(isKept = true) {
+    this.#isKept = isKept
+  }
+
   /** How many records to bring along. */
   get records(): number {
-    return this.#records
+    return this.#isKept ? this.#records : 0
   }
 
   /** How many bytes they may have. */
   get bytes(): number {
-    return this.#records * BYTES_A_RECORD
+    return this.records * BYTES_A_RECORD
   }
 
   /** Something is wanted that was not brought along: time to judge what was. */

@@ -13,13 +13,16 @@ export interface Waiter {
 
 interface Entry {
   readonly waiter: Waiter
-  readonly sentAt: number
+  /** When it was made, or, if it had to wait for others, when it was sent. */
+  since: number
+  isWaiting: boolean
 }
 
 /** The requests that have not been answered, oldest first. */
 export class RequestTable {
   readonly #entries = new Map<number, Entry>()
   #lastId = 0
+  #answeredAt = 0
 
   get size(): number {
     return this.#entries.size
@@ -29,8 +32,21 @@ export class RequestTable {
   add(waiter: Waiter, now: number): number {
     do this.#lastId = this.#lastId === MAX_REQUEST_ID ? 1 : this.#lastId + 1
     while (this.#entries.has(this.#lastId))
-    this.#entries.set(this.#lastId, { waiter, sentAt: now })
+    this.#entries.set(this.#lastId, { waiter, since: now, isWaiting: true })
     return this.#lastId
+  }
+
+  /** The request is being sent. */
+  sent(id: number, now: number): void {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return
+    entry.since = now
+    entry.isWaiting = false
+  }
+
+  /** Some request has been answered, so those that wait to be sent have come closer to their turn. */
+  answered(now: number): void {
+    this.#answeredAt = now
   }
 
   get(id: number): Waiter | undefined {
@@ -50,11 +66,13 @@ export class RequestTable {
     return waiters
   }
 
-  /** The oldest request that has a limit and was sent before `time`. */
+  /**
+   * A request that has a limit and was sent before `time`, or has waited to be sent since then without another one
+   * being answered.
+   */
   overdue(time: number): number | undefined {
-    for (const [id, { waiter, sentAt }] of this.#entries) {
-      if (sentAt >= time) return undefined
-      if (!waiter.patient) return id
+    for (const [id, { waiter, since, isWaiting }] of this.#entries) {
+      if (!waiter.patient && (isWaiting ? Math.max(since, this.#answeredAt) : since) < time) return id
     }
     return undefined
   }

@@ -20,6 +20,8 @@ export class SharedRecords {
   /** True from the beginning of a connection to the server until it has named its first tid. */
   #isFresh = true
   #newest: Tid = 0
+  /** The newest transaction that earlier connections have told of. */
+  #newestBefore: Tid = 0
   #hasGoneBack = false
 
   constructor(cacheBytes: number, onAheadUsed: () => void) {
@@ -34,6 +36,7 @@ export class SharedRecords {
   /** A connection has begun: nobody has told what has happened since the last one was lost. */
   restart(): void {
     this.#isFresh = true
+    this.#newestBefore = this.#newest
     this.#cache.clear()
   }
 
@@ -50,16 +53,17 @@ export class SharedRecords {
   /** The server has named this transaction as the newest one. */
   saw(tid: Tid): void {
     if (this.#isFresh || tid > this.#log.upTo) this.#begin(tid)
+    // Only here: what a notice covers may end long before the newest, when it goes before an answer about the past.
+    if (tid < this.#newestBefore) this.#hasGoneBack = true
     this.#newest = Math.max(this.#newest, tid)
   }
 
-  /** True if a connection has begun at an older transaction than one that an earlier connection had seen. */
+  /** True if the newest transaction on a connection was older than one that an earlier connection had seen. */
   get hasGoneBack(): boolean {
     return this.#hasGoneBack
   }
 
   #begin(tid: Tid): void {
-    if (this.#isFresh && tid < this.#newest) this.#hasGoneBack = true
     this.#isFresh = false
     this.#cache.clear()
     this.#log.restart(tid)

@@ -9,6 +9,7 @@ export class Watchdog {
   readonly #limitMs: number
   readonly #look: () => void
   #timer: NodeJS.Timeout | undefined
+  #isAwake = false
   #now = 0
   #lookedAt = 0
   #heardAt = 0
@@ -41,18 +42,26 @@ export class Watchdog {
   }
 
   wake(): void {
-    if (this.#timer !== undefined) return
+    if (this.#isAwake) return
+    this.#isAwake = true
     this.#lookedAt = performance.now()
     this.#heardAt = this.#now
-    this.#timer = setInterval(() => this.#tick(), Math.max(1, this.#limitMs / LOOKS))
+    if (this.#timer === undefined) this.#timer = setInterval(() => this.#tick(), Math.max(1, this.#limitMs / LOOKS))
+    else this.#timer.ref()
   }
 
+  /** The timer goes on for a while, since to start one for each request would cost more than all else about it. */
   sleep(): void {
-    clearInterval(this.#timer)
-    this.#timer = undefined
+    this.#isAwake = false
+    this.#timer?.unref()
   }
 
   #tick(): void {
+    if (!this.#isAwake) {
+      clearInterval(this.#timer)
+      this.#timer = undefined
+      return
+    }
     const now = performance.now()
     this.#now += Math.min(now - this.#lookedAt, (2 * this.#limitMs) / LOOKS)
     this.#lookedAt = now

@@ -12,6 +12,7 @@ import { DEFAULT_LIMITS } from '../../../src/server/protocol/messages.js'
 import { ServerStatistics } from '../../../src/server/server-statistics.js'
 import type { SessionHost, SharedServices } from '../../../src/server/session-host.js'
 import type { Transport } from '../../../src/server/transport.js'
+import { TurnLimit } from '../../../src/server/turn-limit.js'
 import { MemoryStorage } from '../../../src/storages/index.js'
 import type { Random } from '../../../src/testing/random.js'
 import { DelegatingStorage } from '../../isolation/delegating-storage.js'
@@ -100,6 +101,7 @@ class FuzzServer {
       outcomes: new OutcomeRegister(storage, gate),
       gate,
       changes: new ChangeTeller(storage),
+      turns: new TurnLimit(),
       serverId: '',
       databaseId: '',
       allowStop,

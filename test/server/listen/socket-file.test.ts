@@ -59,6 +59,15 @@ describe('A socket file', () => {
     })
   }
 
+  it('does not end the process when the system has no descriptor left for a connection', async () => {
+    const server = greeter('one')
+    const file = await SocketFile.listen(server, path, PRIVATE)
+    // What Node does then, which cannot be brought about here without harm to others.
+    server.emit('error', Object.assign(new Error('accept EMFILE'), { code: 'EMFILE' }))
+    expect(await greeting()).to.equal('one')
+    file.remove()
+  })
+
   it('is the only trace of a server, and goes with it', async () => {
     const server = greeter('one')
     const file = await SocketFile.listen(server, path, PRIVATE)

@@ -19,4 +19,11 @@ describe('The read-ahead of a client', () => {
     expect(readAhead.records).to.be.greaterThan(first)
     expect(readAhead.bytes).to.be.greaterThan(readAhead.records)
   })
+
+  it('brings nothing that cannot be kept', () => {
+    const readAhead = new ReadAhead(false)
+    for (let i = 0; i < 20; i++) load(readAhead, 0, 0)
+    expect(readAhead.records).to.equal(0)
+    expect(readAhead.bytes).to.equal(0)
+  })
 })

@@ -101,6 +101,17 @@ describe('SharedRecords', () => {
     expect(shared.hasGoneBack).to.equal(true)
   })
 
+  it('does not take a look at the past, first thing after a reconnection, for a server that has gone back', () => {
+    const shared = new SharedRecords(10_000, () => {})
+    shared.saw(5)
+    shared.restart()
+    shared.changed({ type: 'changed', after: 0, upTo: 2, oids: undefined })
+    expect(shared.hasGoneBack).to.equal(false)
+    shared.changed({ type: 'changed', after: 2, upTo: 5, oids: [1] })
+    shared.saw(5)
+    expect(shared.hasGoneBack).to.equal(false)
+  })
+
   it('does not hold on to memory that is mostly of others', () => {
     const shared = new SharedRecords(1_000_000, () => {})
     shared.saw(1)
