@@ -44,6 +44,11 @@ export function checkpointPath(journalPath: string): string {
   return `${journalPath}.index`
 }
 
+/** Where it is while it is written. */
+export function checkpointTemporaryPath(journalPath: string): string {
+  return `${checkpointPath(journalPath)}.new`
+}
+
 function encodeHeader(header: CheckpointHeader): Buffer {
   const bytes = Buffer.alloc(HEADER_BYTES)
   const view = viewOf(bytes)
@@ -155,6 +160,7 @@ export interface CheckpointSource {
 export class CheckpointWriter {
   readonly #fileSystem: FileSystem
   readonly #path: string
+  readonly #temporaryPath: string
   readonly #begun: Omit<CheckpointHeader, 'required'>
   readonly #source: CheckpointSource
   readonly #file: OpenFile
@@ -170,15 +176,12 @@ export class CheckpointWriter {
   ) {
     this.#fileSystem = fileSystem
     this.#path = checkpointPath(journalPath)
+    this.#temporaryPath = checkpointTemporaryPath(journalPath)
     this.#begun = begun
     this.#source = source
     this.#seed = checksumSeed(begun.uuid)
     fileSystem.unlink(this.#temporaryPath)
     this.#file = fileSystem.open(this.#temporaryPath, 'create')
-  }
-
-  get #temporaryPath(): string {
-    return `${this.#path}.new`
   }
 
   /** Offset of the journal from which an opening with this checkpoint will replay. */

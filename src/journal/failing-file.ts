@@ -65,6 +65,10 @@ export class FailingFile implements OpenFile {
     this.#file.close()
   }
 
+  closeLater(): void {
+    this.#file.closeLater()
+  }
+
   #readonlyError(): PerdureError {
     return new PerdureError('PERDURE_READONLY', `${this.path} is only read.`, { details: { path: this.path } })
   }

@@ -167,8 +167,18 @@ export class FollowedJournal {
 
   /** Lets go of the journal. Who retains its view goes on reading it. */
   close(): void {
+    this.#closeWatermark()
+    this.view.release()
+  }
+
+  /** As {@link close}, when another journal has taken its place. */
+  retire(): void {
+    this.#closeWatermark()
+    this.view.retire()
+  }
+
+  #closeWatermark(): void {
     this.#watermark?.close()
     this.#watermark = undefined
-    this.view.release()
   }
 }

@@ -80,7 +80,7 @@ export class JournalFollower {
     }
     // What the pack has removed is told nowhere.
     this.#changes.forget(tid)
-    this.#journal.close()
+    this.#journal.retire()
     this.#journal = next
     return true
   }

@@ -29,6 +29,13 @@ export interface OpenFile {
 
   size(): number
   close(): void
+
+  /**
+   * Closes the file in another thread, which nobody waits for. To close a file that has no name any more frees it, and
+   * of a large one that takes the system long. Nobody is told if it fails, so it is for files that were only read, or
+   * are of no use any more.
+   */
+  closeLater(): void
 }
 
 /**
@@ -102,7 +109,7 @@ export type FileBinding = Pick<
   | 'unlinkSync'
   | 'writeSync'
   | 'writevSync'
->
+> & { close(fd: number, done: (error: Error | null) => void): void }
 
 class NodeFile implements OpenFile {
   readonly path: string
@@ -183,11 +190,18 @@ class NodeFile implements OpenFile {
       throw fileError(error, this.path, 'close')
     }
   }
+
+  closeLater(): void {
+    if (!this.#open) return
+    this.#open = false
+    this.#fs.close(this.#fd, () => {})
+  }
 }
 
 /** Closing it closes nothing. */
 class BorrowedFile extends NodeFile {
   override close(): void {}
+  override closeLater(): void {}
 }
 
 /** What is left of `buffers` when the first `count` bytes have been written. */

@@ -1,5 +1,5 @@
 import { PerdureError } from '../core/errors.js'
-import { CheckpointFile } from './checkpoint.js'
+import { CheckpointFile, checkpointPath, checkpointTemporaryPath } from './checkpoint.js'
 import { decodeFileHeader, encodeFileHeader, FILE_HEADER_BYTES, type FileHeader } from './format.js'
 import type { FileSystem, OpenFile } from './journal-file.js'
 import { JournalPages } from './journal-pages.js'
@@ -108,7 +108,10 @@ export function openForWriting(fileSystem: FileSystem, path: string, onRebuild: 
 
 /** What a pack leaves that is killed before its new journal takes the place of the old one. */
 function removePackLeftovers(fileSystem: FileSystem, path: string): void {
-  for (const leftover of [packPath(path), prepackTemporaryPath(path)]) fileSystem.unlink(leftover)
+  const packed = packPath(path)
+  const checkpoint = checkpointPath(packed)
+  const leftovers = [packed, checkpoint, checkpointTemporaryPath(packed), prepackTemporaryPath(path)]
+  for (const leftover of leftovers) fileSystem.unlink(leftover)
 }
 
 /** Puts the records of a transaction into an index. */

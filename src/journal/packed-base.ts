@@ -37,6 +37,8 @@ export interface SwitchRequest {
    * too many to be told. Those that were carried over since are no harm.
    */
   readonly removed: readonly Oid[] | undefined
+  /** Up to this offset the new journal is covered by a checkpoint beside it; undefined if there is none. */
+  readonly checkpointCovered?: number | undefined
 }
 
 /** What came of it. */

@@ -76,6 +76,7 @@ export class JournalView {
   readonly reader: JournalReader
   readonly #file: OpenFile
   #users = 1
+  #isRetired = false
 
   constructor(file: OpenFile, index: OidIndex, shared: SharedJournal, blockCacheBytes?: number) {
     this.shared = shared
@@ -127,6 +128,14 @@ export class JournalView {
   release(): void {
     if (--this.#users > 0) return
     this.index.close()
-    this.#file.close()
+    // The last one to let go of a file that has no name any more would have to wait until the system has freed it.
+    if (this.#isRetired) this.#file.closeLater()
+    else this.#file.close()
+  }
+
+  /** As {@link release}, when another journal has taken the place of this one. */
+  retire(): void {
+    this.#isRetired = true
+    this.release()
   }
 }

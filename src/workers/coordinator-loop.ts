@@ -165,7 +165,7 @@ export class CoordinatorLoop {
   }
 
   /** Goes on with the new journal, which has its place already: what fails now leaves nothing to be written to. */
-  #begin({ base, removed }: SwitchRequest, { copied, state }: CompletePack): void {
+  #begin({ base, removed }: SwitchRequest, { copied, state, checkpointCovered }: CompletePack): void {
     const { path } = this.#settings
     this.#fileSystem.syncDirectory(path)
     const file = this.#fileSystem.open(path, 'write')
@@ -183,13 +183,13 @@ export class CoordinatorLoop {
       journal: { file, header: base.header, index, state, covered: FILE_HEADER_BYTES },
       published: old.published.next(),
       generation: old.shared.generation + 1,
-      checkpointCovered: 0,
+      checkpointCovered,
     })
     // Most transactions under way have begun here: nothing of theirs need be read to see that it has not changed.
     this.#journal.conflicts.remember(copied.tid, copied.end)
     this.#state = state
-    this.#journal.checkpoints.begin(state)
-    old.close()
+    if (checkpointCovered === 0) this.#journal.checkpoints.begin(state)
+    old.retire()
   }
 
   /** Whether {@link work} has something to do. */

@@ -38,7 +38,7 @@ export class CurrentJournal {
     const newer = this.#client.newerJournal(this.#shared.generation)
     if (newer === undefined) return
     const { newest, view } = this.#attach(newer)
-    this.#view.release()
+    this.#view.retire()
     this.#shared = newest
     this.#view = view
   }

@@ -85,4 +85,10 @@ export class JournalGeneration implements TailSource {
     this.index.close()
     this.file.close()
   }
+
+  /** As {@link close}, when another journal has taken its place, so that the file may have to be freed. */
+  retire(): void {
+    this.index.close()
+    this.file.closeLater()
+  }
 }

@@ -1,8 +1,9 @@
-import { discard } from '../journal/discard.js'
+import { discard, withoutFreeing } from '../journal/discard.js'
 import type { FileSystem, OpenFile } from '../journal/journal-file.js'
 import { prepackPath, prepackTemporaryPath, type SwitchRequest, type TailProgress } from '../journal/packed-base.js'
 import type { JournalState } from '../journal/recovery.js'
 import { TailCopier, type TailSource } from '../journal/tail-copier.js'
+import { discardPack, placePackCheckpoint } from './pack-checkpoint.js'
 
 /** A packed journal to which nothing is to be added, on the disk under its own name. */
 export interface CompletePack {
@@ -10,6 +11,8 @@ export interface CompletePack {
   readonly copied: JournalState
   /** With the pack's own transaction. */
   readonly state: JournalState
+  /** Up to this offset a checkpoint has been put beside it; 0 if there is none. */
+  readonly checkpointCovered: number
 }
 
 /** The journal that is to be replaced. */
@@ -42,18 +45,23 @@ export function takePlace(
       keep(fileSystem, old.path)
     }
     fileSystem.rename(base.path, old.path)
-    return pack
+    return { ...pack, checkpointCovered: placeCheckpoint(fileSystem, old, request) }
   } catch (error) {
-    discard(fileSystem, base.path)
+    discardPack(fileSystem, base.path)
     throw error
   }
+}
+
+function placeCheckpoint(fileSystem: FileSystem, { path }: OldJournal, { base, checkpointCovered }: SwitchRequest) {
+  if (checkpointCovered === undefined) return 0
+  return placePackCheckpoint(fileSystem, base.path, path) ? checkpointCovered : 0
 }
 
 function complete(
   fileSystem: FileSystem,
   { source, end }: OldJournal,
   { base, maxTailBytes }: SwitchRequest,
-): CompletePack | TailProgress {
+): Omit<CompletePack, 'checkpointCovered'> | TailProgress {
   if (end - base.sourceEnd > maxTailBytes) return { state: base.state, sourceEnd: base.sourceEnd }
   const file = fileSystem.open(base.path, 'write')
   try {
@@ -79,7 +87,8 @@ function keep(fileSystem: FileSystem, path: string): void {
   fileSystem.unlink(temporary)
   try {
     fileSystem.link(path, temporary)
-    fileSystem.rename(temporary, prepackPath(path))
+    const kept = prepackPath(path)
+    withoutFreeing(fileSystem, kept, () => fileSystem.rename(temporary, kept))
   } finally {
     // It is still there if that failed, or if it was only another name of the file that was kept already.
     discard(fileSystem, temporary)

@@ -10,6 +10,7 @@ import type { PackedBase, TailProgress } from '../journal/packed-base.js'
 import { RecordWalker } from '../journal/record-walker.js'
 import { JournalView, openShared, type SharedJournal } from '../journal/shared-journal.js'
 import { TailCopier } from '../journal/tail-copier.js'
+import { writePackCheckpoint } from './pack-checkpoint.js'
 
 const BLOCK_CACHE_BYTES = 256 * 1024
 
@@ -118,6 +119,11 @@ export function packTasks(fileSystem: FileSystem) {
           return copier.progress
         }),
       )
+    },
+
+    /** See {@link writePackCheckpoint}. */
+    packCheckpoint(base: PackedBase): number | undefined {
+      return writePackCheckpoint(fileSystem, base)
     },
   }
 }

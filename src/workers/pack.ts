@@ -1,11 +1,11 @@
 import type { PackOptions, PackProgress, PackResult } from '../core/storage.js'
-import { discard } from '../journal/discard.js'
 import type { FileSystem } from '../journal/journal-file.js'
 import type { PackedBase, SwitchOutcome, SwitchRequest, TailProgress } from '../journal/packed-base.js'
 import { RetainedHistory } from '../journal/retention.js'
 import { openShared, type SharedJournal } from '../journal/shared-journal.js'
 import type { TaskRunner } from './each-range.js'
 import { type MadeBase, makeBase, type PackSubject } from './pack-base.js'
+import { discardPack } from './pack-checkpoint.js'
 import { PackClock } from './pack-clock.js'
 import type { PackTailTask } from './pack-tasks.js'
 
@@ -91,21 +91,22 @@ class Pack {
     try {
       return await this.#finish(made)
     } catch (error) {
-      discard(this.#fileSystem, made.base.path)
+      discardPack(this.#fileSystem, made.base.path)
       throw error
     }
   }
 
   async #finish({ base, removed }: MadeBase): Promise<PackResult> {
     const keepOld = this.#settings.keepOld ?? false
-    let copied = base
+    let copied = await this.#catchUp(base)
+    const checkpointCovered = await this.#pool.run<PackedBase, number | undefined>('packCheckpoint', copied)
     for (;;) {
       copied = await this.#catchUp(copied)
       const maxTailBytes = this.#switchBytes
       this.#report({ phase: 'switch', ...this.#totals(copied) })
       this.#signal.throwIfAborted()
       const bytesBefore = this.#host.published('end')
-      const outcome = await this.#host.switchTo({ base: copied, keepOld, maxTailBytes, removed })
+      const outcome = await this.#host.switchTo({ base: copied, keepOld, maxTailBytes, removed, checkpointCovered })
       if (outcome.switched) {
         this.#reportEnd({ ...copied, state: outcome.state })
         return {

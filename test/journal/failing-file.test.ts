@@ -17,6 +17,7 @@ function fileWithout(from: number, to: number, code = 'EIO'): OpenFile {
     },
     size: () => content.length,
     close: () => {},
+    closeLater: unused,
     write: unused,
     sync: unused,
     truncate: unused,

@@ -82,6 +82,7 @@ describe('TransactionFinder', () => {
       sync: () => {},
       truncate: () => {},
       close: () => {},
+      closeLater: () => {},
     }
     try {
       return use(new TransactionFinder(counting, HEADER, file.size()), counts)

@@ -76,4 +76,8 @@ class LoggingFile implements OpenFile {
   close(): void {
     this.#file.close()
   }
+
+  closeLater(): void {
+    this.#file.closeLater()
+  }
 }

@@ -38,8 +38,14 @@ export function checkFailedPack(error: unknown, disk: SimulatedDisk, path: strin
   const isNamed = /^PERDURE_(IO|NO_SPACE|CLOSED)$/.test(errorCode(error) ?? '')
   demand(isNamed, () => `A pack failed with ${error instanceof Error ? error.stack : error}`)
   const mayStay = disk.failed.some(({ type }) => type === 'unlink')
-  const left = [`${path}.pack`, `${path}.prepack.new`].filter((name) => disk.exists(name))
+  const left = packLeftovers(disk, path)
   demand(mayStay || left.length === 0, () => `A pack that failed has left ${left.join(' and ')}.`)
+}
+
+/** What is there that only a pack has while it is made. */
+export function packLeftovers(disk: SimulatedDisk, path: string): string[] {
+  const names = ['.pack', '.pack.index', '.pack.index.new', '.prepack.new']
+  return names.map((name) => `${path}${name}`).filter((name) => disk.exists(name))
 }
 
 export function errorCode(error: unknown): string | undefined {

@@ -272,6 +272,10 @@ class SimulatedFile implements OpenFile {
     this.#open = false
   }
 
+  closeLater(): void {
+    this.close()
+  }
+
   #assertOpen(): void {
     if (!this.#open) throw new Error(`${this.path} is used after it was closed.`)
   }

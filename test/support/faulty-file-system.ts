@@ -100,4 +100,8 @@ class FaultyFile implements OpenFile {
   close(): void {
     this.#file.close()
   }
+
+  closeLater(): void {
+    this.#file.closeLater()
+  }
 }

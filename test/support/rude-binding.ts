@@ -43,6 +43,7 @@ function firstBytes(buffers: readonly Uint8Array[], most: number): Uint8Array[] 
 }
 
 const PLAIN: FileBinding = {
+  close: fs.close,
   closeSync: fs.closeSync,
   fdatasyncSync: fs.fdatasyncSync,
   fstatSync: fs.fstatSync,
