@@ -68,17 +68,15 @@ describe('FileStorage.pack', () => {
     return linked as Promise<CommitResult>
   }
 
-  for (const phase of ['scan', 'mark'] as const) {
-    it(`keeps what comes to be referred to while it works (${phase}), with all that it refers to`, async () => {
-      expect(await linkAt(phase)).to.deep.equal({ tid: 2 })
-      expect(await oidsOf(storage)).to.deep.equal([0, 1, 2, 3])
-      await storage.pack()
-      expect(await oidsOf(storage)).to.deep.equal([0, 2, 3])
-      expect((await storage.verify()).problems).to.deep.equal([])
-    })
-  }
+  it('keeps what comes to be referred to while it works, with all that it refers to', async () => {
+    expect(await linkAt('scan')).to.deep.equal({ tid: 2 })
+    expect(await oidsOf(storage)).to.deep.equal([0, 1, 2, 3])
+    await storage.pack()
+    expect(await oidsOf(storage)).to.deep.equal([0, 2, 3])
+    expect((await storage.verify()).problems).to.deep.equal([])
+  })
 
-  for (const phase of ['copy', 'switch'] as const) {
+  for (const phase of ['mark', 'copy', 'switch'] as const) {
     it(`either keeps what comes to be referred to at its end (${phase}), or makes it a conflict`, async () => {
       const { conflicts } = await linkAt(phase)
       expect(conflicts?.map(({ oid }) => oid) ?? [2]).to.deep.equal([2])
