@@ -4,7 +4,7 @@ import { renderTable } from '../cli/table.js'
 import { databaseArg, openTarget, targetFlags } from '../cli/target.js'
 
 export default class StorageCommand extends PerdureCommand {
-  static override summary = 'Say what a file or a server is: kind, serializer, size, objects, history.'
+  static override summary = 'Say what a file or a server is: kind, format, serializer, size, objects, index, history.'
   static override examples = ['<%= config.bin %> <%= command.id %> bank.perdure']
   static override enableJsonFlag = true
   static override args = { database: databaseArg }
@@ -14,7 +14,7 @@ export default class StorageCommand extends PerdureCommand {
     const { args, flags } = await this.parse(StorageCommand)
     await using db = await openTarget(flags, args.database, { readonly: true })
     const { kind, location, serializer, capabilities } = db.storage
-    const { bytes, tid, objects, historyFrom } = db.statistics
+    const { bytes, tid, objects, historyFrom, formatVersion, indexCheckpoint } = db.statistics
     const facts = {
       location,
       kind,
@@ -22,7 +22,9 @@ export default class StorageCommand extends PerdureCommand {
       capabilities: [...capabilities],
       bytes,
       tid,
+      ...(formatVersion !== undefined && { format: formatVersion }),
       ...(objects !== undefined && { objects }),
+      ...(indexCheckpoint !== undefined && { index: indexCheckpoint }),
       ...(historyFrom !== undefined && { historyFrom }),
     }
     const shown = { ...facts, capabilities: facts.capabilities.join(' '), bytes: `${bytes} (${formatBytes(bytes)})` }

@@ -45,7 +45,7 @@ export class Requests {
   readonly #output: Output
   /** To be called when something has been answered. */
   readonly #onAnswer: () => void
-  readonly #snapshots = new SnapshotTable()
+  readonly #snapshots: SnapshotTable
   readonly #readAhead = new ReadAhead()
   readonly #commits: Commits
   readonly #active = new Map<number, ActiveRequest>()
@@ -56,6 +56,10 @@ export class Requests {
 
   constructor(host: SessionHost, identity: Identity, limits: Limits, output: Output, onAnswer: () => void) {
     this.#host = host
+    const { statistics } = host.services
+    this.#snapshots = new SnapshotTable((difference) => {
+      statistics.snapshots += difference
+    })
     this.#identity = identity
     this.#limits = limits
     this.#output = output

@@ -5,6 +5,8 @@ export interface ServerFigures {
   /** Connections now, whether they have been welcomed or not. */
   readonly clients: number
   readonly connections: number
+  /** Held by clients now: about as many as transactions are open. Those of Durus clients hold none. */
+  readonly snapshots: number
   /** Connections that were not let in, or were closed because of what they sent. */
   readonly refusals: number
   /** Records sent, those sent ahead included. */
@@ -23,6 +25,7 @@ export interface ServerFigures {
 export class ServerStatistics {
   clients = 0
   connections = 0
+  snapshots = 0
   refusals = 0
   loads = 0
   commits = 0
@@ -35,10 +38,11 @@ export class ServerStatistics {
   readonly commitLatency = new LatencyHistogram()
 
   figures(): ServerFigures {
-    const { clients, connections, refusals, loads, commits, conflicts, bytesIn, bytesOut } = this
+    const { clients, connections, snapshots, refusals, loads, commits, conflicts, bytesIn, bytesOut } = this
     return {
       clients,
       connections,
+      snapshots,
       refusals,
       loads,
       commits,

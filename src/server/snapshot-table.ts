@@ -4,8 +4,14 @@ import type { Snapshot } from '../core/storage.js'
 /** The snapshots that one client holds, by the numbers it knows them by. */
 export class SnapshotTable {
   readonly #snapshots = new Map<number, Snapshot>()
+  readonly #onChange: (difference: number) => void
   #lastId = 0
   #isReleased = false
+
+  /** @param onChange told of how many more, or fewer, are held now */
+  constructor(onChange: (difference: number) => void) {
+    this.#onChange = onChange
+  }
 
   get size(): number {
     return this.#snapshots.size
@@ -21,8 +27,12 @@ export class SnapshotTable {
 
   /** Takes over a snapshot, and releases it at once if the client is gone already. */
   add(snapshot: Snapshot): number {
-    if (this.#isReleased) snapshot.release()
-    else this.#snapshots.set(++this.#lastId, snapshot)
+    if (this.#isReleased) {
+      snapshot.release()
+    } else {
+      this.#snapshots.set(++this.#lastId, snapshot)
+      this.#onChange(1)
+    }
     return this.#lastId
   }
 
@@ -35,12 +45,13 @@ export class SnapshotTable {
 
   release(id: number): void {
     this.#snapshots.get(id)?.release()
-    this.#snapshots.delete(id)
+    if (this.#snapshots.delete(id)) this.#onChange(-1)
   }
 
   releaseAll(): void {
     this.#isReleased = true
     for (const snapshot of this.#snapshots.values()) snapshot.release()
+    this.#onChange(-this.#snapshots.size)
     this.#snapshots.clear()
   }
 }

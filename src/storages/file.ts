@@ -15,7 +15,7 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from '../core/storage.js'
-import { MAX_NOTE_BYTES } from '../journal/format.js'
+import { FORMAT_VERSION, MAX_NOTE_BYTES } from '../journal/format.js'
 import type { RecoveryReport } from '../journal/recovery.js'
 import type { CoordinatorStarter } from '../workers/coordinator-thread.js'
 import { WorkerPool } from '../workers/pool.js'
@@ -199,6 +199,7 @@ export class FileStorage implements Storage {
     this.#backend.refresh()
     const { state } = this.#backend.view
     return {
+      formatVersion: FORMAT_VERSION,
       loads: this.#handle.loads,
       commits: state.get('commits'),
       conflicts: state.get('conflicts'),
@@ -211,6 +212,7 @@ export class FileStorage implements Storage {
       largestBatch: state.get('largestBatch'),
       checkpoints: state.get('checkpoints'),
       indexRebuilds: state.get('indexRebuilds'),
+      indexCheckpoint: this.recovery.checkpoint,
       ...this.#packer.statistics(),
     }
   }

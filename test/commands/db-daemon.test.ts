@@ -103,6 +103,19 @@ describe('perdure db stop, restart and status', () => {
     expect(await servers.run(['db', 'stop', '--pid-file', 'b.pid'])).to.include({ code: 0 })
   })
 
+  it('leave their number beside the database in the background, and know how many transactions are open', async () => {
+    const started = await servers.run(['db', 'start', '--file', 'background.perdure', '--port', '0', '--detach'])
+    expect(started.code, started.stderr).to.equal(0)
+    const url = /perdure:\/\/\S+/.exec(started.stdout)?.[0] as string
+    const pid = readFileSync(servers.directory.join('background.perdure.pid'), 'utf8').trim()
+    expect(started.stdout).to.include(`pid ${pid},`)
+    const admin = await servers.run(['admin', url, '--eval', '[openTransactions(), root.size, openTransactions()]'])
+    expect(admin).to.include({ code: 0, stdout: '[ 0, 0, 1 ]\n' })
+    const restarted = await servers.run(['db', 'restart', '--pid-file', 'background.perdure.pid'])
+    expect(restarted.code, restarted.stderr).to.equal(0)
+    expect(readFileSync(servers.directory.join('background.perdure.pid'), 'utf8').trim()).to.not.equal(pid)
+  })
+
   it('do not take another process for a server that was killed', async () => {
     const killed = await servers.start(['--file', 'a.perdure'])
     const [name = ''] = readdirSync(servers.directory.join('perdure'))

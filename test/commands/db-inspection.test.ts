@@ -106,7 +106,7 @@ describe('perdure on the history and the space of a file', () => {
 
   it('storage says what it is', async () => {
     const facts = await json('storage', 'bank.perdure')
-    expect(facts).to.include({ kind: 'file', serializer: 'msgpack', tid: 3, objects: 2 })
+    expect(facts).to.include({ kind: 'file', format: 1, serializer: 'msgpack', tid: 3, objects: 2, index: 'used' })
     expect(facts['capabilities']).to.include.members(['durable', 'history'])
   })
 })

@@ -1,18 +1,19 @@
-import type {
-  ClassCensus,
-  CommitOptions,
-  Database,
-  DiagnosticOptions,
-  ObjectSummary,
-  Oid,
-  PackOptions,
-  PackResult,
-  PersistentMap,
-  StorageStatistics,
-  Tid,
-  TransactionInfo,
-  TransactionRange,
-  UnreachableTotals,
+import {
+  type ClassCensus,
+  type CommitOptions,
+  type Database,
+  type DiagnosticOptions,
+  type ObjectSummary,
+  type Oid,
+  type PackOptions,
+  type PackResult,
+  PerdureError,
+  type PersistentMap,
+  type StorageStatistics,
+  type Tid,
+  type TransactionInfo,
+  type TransactionRange,
+  type UnreachableTotals,
 } from '../../index.js'
 import { count } from '../count.js'
 import { formatBytes } from '../progress.js'
@@ -31,6 +32,8 @@ export interface AdminNames {
   /** Transactions, the newest first, at most so many. */
   history(range?: TransactionRange, most?: number): Promise<TransactionInfo[]>
   statistics(): StorageStatistics
+  /** How many transactions the clients of the server have open now, this prompt's own included. */
+  openTransactions(): number
   /** Asks before it does it. The prompt sees it after abort(). */
   undo(tid: Tid, options?: CommitOptions): Promise<Tid>
   /** Asks before it does it. */
@@ -49,6 +52,7 @@ export function adminNames(db: Database<PersistentMap>, asks: boolean): AdminNam
     unreachable: (options) => db.unreachable(options).totals(),
     history: (range, most = MOST_TRANSACTIONS) => take(db.history({ newestFirst: true, ...range }), most),
     statistics: () => db.statistics,
+    openTransactions: () => openTransactions(db.statistics),
     undo: async (tid, options) => {
       if (asks) confirm(`Take back transaction ${tid} of ${db.storage.location}?`)
       return db.undo(tid, { note: `undo ${tid}`, ...options })
@@ -74,4 +78,11 @@ async function take<T>(items: AsyncIterable<T>, most: number): Promise<T[]> {
     if (taken.length >= most) break
   }
   return taken
+}
+
+/** @throws PerdureError `PERDURE_UNSUPPORTED` for a file, whose transactions other processes do not see */
+function openTransactions(statistics: StorageStatistics): number {
+  const snapshots = statistics['server.snapshots']
+  if (typeof snapshots === 'number') return snapshots
+  throw new PerdureError('PERDURE_UNSUPPORTED', 'Only a server knows how many transactions are open.')
 }

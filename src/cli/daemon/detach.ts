@@ -10,6 +10,8 @@ export interface DetachOptions {
   readonly args: readonly string[]
   /** Where it logs to, if that has been said. */
   readonly logFile?: string | undefined
+  /** Where it leaves its number, if that has been said. */
+  readonly pidFile?: string | undefined
   /** Its database file; undefined for a temporary database. */
   readonly file: string | undefined
   /** Default: that of this process. */
@@ -18,18 +20,21 @@ export interface DetachOptions {
 
 /**
  * Starts `perdure db start` in the background, and waits until it is ready. Unless told otherwise it logs to a file
- * beside the database, with .log behind its name; with a temporary database, where servers say that they run.
+ * beside the database, with .log behind its name, and leaves its number in another one, with .pid; with a temporary database, where servers say that they run.
  *
  * @returns the lines it has printed, and what there is to say of it
  * @throws PerdureError `PERDURE_IO` with what it has printed, if it ends before it is ready
  */
-export async function detach({ args, logFile, file, env = process.env }: DetachOptions): Promise<string[]> {
+export async function detach({ args, logFile, pidFile, file, env = process.env }: DetachOptions): Promise<string[]> {
   const bin = process.argv[1] as string
   const log = logFile ?? (file === undefined ? join(runDirectory(), 'temporary.log') : `${file}.log`)
-  const allArgs = logFile === undefined ? [...args, '--log-file', log] : args
+  const more = [
+    ...(logFile === undefined ? ['--log-file', log] : []),
+    ...(pidFile === undefined && file !== undefined ? ['--pid-file', `${file}.pid`] : []),
+  ]
   const descriptor = openLog(log)
   const { size } = fstatSync(descriptor)
-  const child = spawn(process.execPath, [bin, 'db', 'start', ...allArgs], {
+  const child = spawn(process.execPath, [bin, 'db', 'start', ...args, ...more], {
     detached: true,
     // What a broken program writes goes to the log as well.
     stdio: ['ignore', 'ignore', descriptor, 'ipc'],

@@ -17,6 +17,8 @@ export interface RunningDaemon {
   readonly environment: Readonly<Record<string, string>>
   /** Where it logs to; undefined for standard error. */
   readonly logFile: string | undefined
+  /** The file with its number, if there is one. */
+  readonly pidFile: string | undefined
   /** In ISO 8601. */
   readonly since: string
 }

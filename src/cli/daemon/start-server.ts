@@ -50,6 +50,7 @@ export async function startServer(options: StartOptions): Promise<StartedServer>
       cwd: process.cwd(),
       environment: settingsIn(process.env),
       logFile: options.logFile === undefined ? undefined : resolve(options.logFile),
+      pidFile: pidFile === undefined ? undefined : resolve(pidFile),
       since: new Date().toISOString(),
     })
     if (pidFile !== undefined) writeFileSync(pidFile, `${process.pid}\n`)

@@ -21,7 +21,7 @@ export default class DbRestart extends PerdureCommand {
     process.chdir(daemon.cwd)
     const others = Object.entries(process.env).filter(([name]) => !(name in settingsIn(process.env)))
     const env = { ...Object.fromEntries(others), ...daemon.environment }
-    const { args, logFile, file } = daemon
-    for (const line of await detach({ args, logFile, file, env })) this.log(line)
+    const { args, logFile, pidFile, file } = daemon
+    for (const line of await detach({ args, logFile, pidFile, file, env })) this.log(line)
   }
 }

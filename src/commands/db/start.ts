@@ -51,7 +51,7 @@ Ctrl-C or \`<%= config.bin %> db stop\` stop it; what clients have committed is 
     const storage = storageOptions(flags)
     const serve = serveOptions(flags)
     if (flags.detach) {
-      for (const line of await detach({ args, logFile, file })) this.log(line)
+      for (const line of await detach({ args, logFile, pidFile, file })) this.log(line)
       return
     }
     if (flags.repair && file !== undefined) {
