@@ -18,9 +18,6 @@ import type { ServerSession, Transport } from './transport.js'
 /** Longest frame before the client has been let in. */
 const STRANGER_FRAME_BYTES = 65_536
 
-/** After so long others get their turn, however much has arrived. */
-const SLICE_MS = 2
-
 /** A client that takes nothing of what it is sent for so many ticks is given up. */
 const MOST_STALLED_TICKS = 120
 
@@ -99,7 +96,7 @@ export class Session implements ServerSession {
     return chunk.subarray(count)
   }
 
-  /** Handles frames until there are no more, or the client is to wait. */
+  /** Handles frames until there are no more, the client is to wait, or others are to get their turn. */
   #pump(): void {
     try {
       const began = performance.now()
@@ -110,7 +107,7 @@ export class Session implements ServerSession {
           return
         }
         this.#handle(decodeClientMessage(frame))
-        if (performance.now() - began > SLICE_MS) {
+        if (performance.now() - began > this.#host.services.turns.limitMs) {
           setImmediate(() => this.#pump())
           break
         }

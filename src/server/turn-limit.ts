@@ -8,18 +8,19 @@ const TURN_MS = 2
  * each of them does in one turn adds up.
  */
 export class TurnLimit {
-  readonly #limitMs: number
+  /** How long that is. */
+  readonly limitMs: number
   /** When bulk work began in this turn; undefined if none has. */
   #began: number | undefined
   #next: Promise<void> | undefined
 
   constructor(limitMs = TURN_MS) {
-    this.#limitMs = limitMs
+    this.limitMs = limitMs
   }
 
   /** To be asked before each piece of work, which should take much less than a turn. */
   get isReached(): boolean {
-    if (this.#began !== undefined) return performance.now() - this.#began > this.#limitMs
+    if (this.#began !== undefined) return performance.now() - this.#began > this.limitMs
     this.#began = performance.now()
     setImmediate(() => {
       this.#began = undefined
