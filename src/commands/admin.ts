@@ -1,9 +1,8 @@
-import { Flags } from '@oclif/core'
 import { adminNames } from '../cli/client/admin-names.js'
+import { clientFlags, clientOptions } from '../cli/client/client-flags.js'
 import { runClient } from '../cli/client/run-client.js'
 import { PerdureCommand } from '../cli/perdure-command.js'
-import { booleanFlag, integerFlag, stringFlag } from '../cli/setting-flags.js'
-import { databaseArg, openTarget, targetFlags } from '../cli/target.js'
+import { databaseArg } from '../cli/target.js'
 
 export default class Admin extends PerdureCommand {
   static override summary = 'Look after a database in an interactive JavaScript prompt.'
@@ -16,30 +15,12 @@ anything.`
     `<%= config.bin %> <%= command.id %> perdure://127.0.0.1:2972 --eval 'await census()'`,
   ]
   static override args = { database: databaseArg }
-  static override flags = {
-    ...targetFlags,
-    readonly: booleanFlag('readonly'),
-    'cache-size': integerFlag('cacheSize'),
-    startup: stringFlag('startup'),
-    classes: stringFlag('classes'),
-    eval: Flags.string({
-      char: 'e',
-      summary: 'Run this code, where await is allowed, show the value of its last expression, and exit.',
-    }),
-  }
+  static override flags = clientFlags
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Admin)
     const asks = flags.eval === undefined && process.stdin.isTTY
-    const result = await runClient({
-      open: (options) => openTarget(flags, args.database, options),
-      readonly: flags.readonly,
-      cacheSize: flags['cache-size'],
-      startup: flags.startup,
-      classes: flags.classes,
-      code: flags.eval,
-      moreNames: (db) => adminNames(db, asks),
-    })
+    const result = await runClient({ ...clientOptions(flags, args.database), moreNames: (db) => adminNames(db, asks) })
     if (result.failed) process.exitCode = 1
   }
 }

@@ -1,8 +1,7 @@
-import { Flags } from '@oclif/core'
+import { clientFlags, clientOptions } from '../../cli/client/client-flags.js'
 import { runClient } from '../../cli/client/run-client.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
-import { booleanFlag, integerFlag, stringFlag } from '../../cli/setting-flags.js'
-import { databaseArg, openTarget, targetFlags } from '../../cli/target.js'
+import { databaseArg } from '../../cli/target.js'
 
 export default class DbClient extends PerdureCommand {
   static override summary = 'Work with a database in an interactive JavaScript prompt.'
@@ -16,28 +15,11 @@ same. Nothing is changed unless you call commit().`
     `<%= config.bin %> <%= command.id %> --file bank.perdure --eval "root.get('ada').balance"`,
   ]
   static override args = { database: databaseArg }
-  static override flags = {
-    ...targetFlags,
-    readonly: booleanFlag('readonly'),
-    'cache-size': integerFlag('cacheSize'),
-    startup: stringFlag('startup'),
-    classes: stringFlag('classes'),
-    eval: Flags.string({
-      char: 'e',
-      summary: 'Run this code, where await is allowed, show the value of its last expression, and exit.',
-    }),
-  }
+  static override flags = clientFlags
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(DbClient)
-    const result = await runClient({
-      open: (options) => openTarget(flags, args.database, options),
-      readonly: flags.readonly,
-      cacheSize: flags['cache-size'],
-      startup: flags.startup,
-      classes: flags.classes,
-      code: flags.eval,
-    })
+    const result = await runClient(clientOptions(flags, args.database))
     if (result.failed) process.exitCode = 1
   }
 }
