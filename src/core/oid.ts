@@ -15,3 +15,8 @@ export const ROOT_OID: Oid = 0
 
 /** The largest oid, tid or file offset that can be represented exactly. */
 export const MAX_ID = Number.MAX_SAFE_INTEGER
+
+/** Whether a value can be an oid or a tid. */
+export function isId(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MAX_ID
+}

@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { PerdureError } from '../core/errors.js'
-import type { Oid, Tid } from '../core/oid.js'
+import { isId, type Oid, type Tid } from '../core/oid.js'
 import type { PointInTime, Snapshot, TransactionInfo, TransactionRange } from '../core/storage.js'
 import type { JournalView } from '../journal/shared-journal.js'
 import type { FoundTransaction, Steps, TransactionFinder } from '../journal/transaction-finder.js'
 import { FileSnapshot, type HandleState, Pause } from './file-snapshot.js'
-import { isId, PointFinder } from './point-finder.js'
+import { PointFinder } from './point-finder.js'
 
 /** Which transactions are wanted, as a stretch of the journal: from a beginning to an end. */
 interface Stretch {

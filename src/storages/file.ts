@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import { PerdureError } from '../core/errors.js'
-import { MAX_ID, type Oid, type Tid } from '../core/oid.js'
+import { isId, type Oid, type Tid } from '../core/oid.js'
 import type {
   Capability,
   CommitRequest,
@@ -248,10 +248,6 @@ function capabilitiesOf(backend: FileBackend): ReadonlySet<Capability> {
   if (!(backend instanceof AttachedBackend)) capabilities.add('threads')
   if (backend instanceof OwnerBackend) capabilities.add('pack')
   return capabilities
-}
-
-function isId(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 0 && value <= MAX_ID
 }
 
 /** Refuses what a caller may not ask of any storage. */

@@ -1,13 +1,7 @@
 import { PerdureError } from '../core/errors.js'
-import type { Oid } from '../core/oid.js'
+import { isId, type Oid } from '../core/oid.js'
 import type { CommitRequest } from '../core/storage.js'
-
-/** What a transaction says of itself is at most this long, in bytes of UTF-8. */
-const MAX_NOTE = 65_535
-const MAX_USER = 255
-
-/** Bytes of a token. */
-const TOKEN = 16
+import { MAX_NOTE_BYTES, MAX_USER_BYTES, TOKEN_BYTES } from '../journal/format.js'
 
 /**
  * Refuses what a caller may not ask of any storage.
@@ -26,17 +20,13 @@ export function checkRequest({ base, reads, writes, note = '', user = '', token 
     if (!isId(oid))
       throw new PerdureError('PERDURE_ARGUMENT', `${oid} is not an object identifier.`, { details: { oid } })
   }
-  if (Buffer.byteLength(note) > MAX_NOTE) {
-    throw new PerdureError('PERDURE_LIMIT', `The note is longer than ${MAX_NOTE} bytes of UTF-8.`)
+  if (Buffer.byteLength(note) > MAX_NOTE_BYTES) {
+    throw new PerdureError('PERDURE_LIMIT', `The note is longer than ${MAX_NOTE_BYTES} bytes of UTF-8.`)
   }
-  if (Buffer.byteLength(user) > MAX_USER) {
-    throw new PerdureError('PERDURE_LIMIT', `The user is longer than ${MAX_USER} bytes of UTF-8.`)
+  if (Buffer.byteLength(user) > MAX_USER_BYTES) {
+    throw new PerdureError('PERDURE_LIMIT', `The user is longer than ${MAX_USER_BYTES} bytes of UTF-8.`)
   }
-  if (token !== undefined && token.length !== TOKEN) {
-    throw new PerdureError('PERDURE_ARGUMENT', `A transaction's token has ${TOKEN} bytes, not ${token.length}.`)
+  if (token !== undefined && token.length !== TOKEN_BYTES) {
+    throw new PerdureError('PERDURE_ARGUMENT', `A transaction's token has ${TOKEN_BYTES} bytes, not ${token.length}.`)
   }
-}
-
-function isId(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 0
 }

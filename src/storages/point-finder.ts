@@ -1,5 +1,5 @@
 import { PerdureError } from '../core/errors.js'
-import { MAX_ID, type Tid } from '../core/oid.js'
+import { isId, type Tid } from '../core/oid.js'
 import type { PointInTime } from '../core/storage.js'
 import type { FileHeader } from '../journal/format.js'
 import type { Steps, TransactionFinder } from '../journal/transaction-finder.js'
@@ -77,8 +77,4 @@ export class PointFinder {
     const found = await this.#run(this.#finder.withTid(this.#header.historyFrom))
     return found?.header.time ?? this.#header.created
   }
-}
-
-export function isId(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MAX_ID
 }

@@ -1,20 +1,13 @@
 import { PerdureError } from '../../core/errors.js'
-import { MAX_ID, type Tid } from '../../core/oid.js'
+import { isId, type Tid } from '../../core/oid.js'
 import type { CommitRequest, PointInTime } from '../../core/storage.js'
-import { TOKEN_BYTES } from '../../server/protocol/messages.js'
-
-const MAX_NOTE_BYTES = 65_535
-const MAX_USER_BYTES = 255
+import { MAX_NOTE_BYTES, MAX_USER_BYTES, TOKEN_BYTES } from '../../journal/format.js'
 
 /** A moment as it is sent. */
 export function pointOf(at: PointInTime): { readonly tid: Tid } | { readonly time: number } {
   if (typeof at !== 'number') return { time: at.getTime() }
   if (!isId(at)) throw new PerdureError('PERDURE_ARGUMENT', `${at} is not a transaction identifier.`)
   return { tid: at }
-}
-
-function isId(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 0 && value <= MAX_ID
 }
 
 /** Refuses numbers of oids that nobody can allocate. */
