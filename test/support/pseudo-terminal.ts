@@ -13,9 +13,9 @@ export class PseudoTerminal {
   #seen = 0
   #onOutput: (() => void) | undefined
 
-  /** @param command for the shell */
+  /** @param command for the shell: one program and its arguments, which takes the shell's place and so gets its signals */
   constructor(command: string, options: { readonly cwd: string; readonly env: NodeJS.ProcessEnv }) {
-    this.#child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], options)
+    this.#child = spawn('script', ['--quiet', '--return', '--command', `exec ${command}`, '/dev/null'], options)
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#output += text
       this.#onOutput?.()
