@@ -1,10 +1,9 @@
 import { statSync } from 'node:fs'
 import type { ConvertProgress, ConvertResult } from './conversion/conversion.js'
 import type { Storage } from './core/storage.js'
-import { openPath } from './open-path.js'
+import { openSource } from './open-source.js'
 import { checkOptions } from './options.js'
 import { checkKnown } from './serializers/registry.js'
-import { isAddressUrl } from './server/address.js'
 import type { ClientStorageOptions } from './storages/client/client-options.js'
 import { detectStorageKind, findStorageKind, type StorageKind } from './storages/registry.js'
 
@@ -64,9 +63,10 @@ export async function convert(
   options: ConvertOptions = {},
 ): Promise<ConvertResult> {
   checkOptions('convert', options, OPTIONS)
-  const { serializer, history = false, verify = true, onProgress, signal } = options
+  const { serializer, history = false, verify = true, connect, onProgress, signal } = options
   if (serializer !== undefined) checkKnown(serializer)
-  const storage = typeof source === 'string' ? await openSource(source, options) : source
+  signal?.throwIfAborted()
+  const storage = typeof source === 'string' ? await openSource(source, connect) : source
   try {
     // Loaded only when it is needed.
     const { runConversion } = await import('./conversion/conversion.js')
@@ -84,13 +84,6 @@ export async function convert(
   } finally {
     if (storage !== source) await storage.close()
   }
-}
-
-async function openSource(location: string, { connect, signal }: ConvertOptions): Promise<Storage> {
-  signal?.throwIfAborted()
-  if (!isAddressUrl(location)) return openPath(location, { readonly: true, createIfMissing: false }, 'convert', [])
-  const { ClientStorage } = await import('./storages/client.js')
-  return ClientStorage.connect(location, connect)
 }
 
 async function kindFor(source: Storage, name: string | undefined): Promise<StorageKind> {

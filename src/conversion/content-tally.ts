@@ -11,21 +11,30 @@ export class ContentTally {
   objects = 0
   /** Size of their records, in bytes. */
   bytes = 0
-  readonly #sum = new HashSum()
+  /** Of the objects' hashes. */
+  readonly sum = new HashSum()
   readonly #present = new OidSet()
   readonly #wanted = new OidSet()
 
   add({ oids, bytes, sum, references }: Omit<TranscodeResult, 'chunk'>): void {
     this.objects += oids.length
     this.bytes += bytes
-    this.#sum.add(Buffer.from(sum.buffer, sum.byteOffset, sum.byteLength))
+    this.sum.add(Buffer.from(sum.buffer, sum.byteOffset, sum.byteLength))
     for (const oid of oids) this.#present.add(oid)
     for (const oid of references) this.#wanted.add(oid)
   }
 
+  /** Counts an object, whose hash is added by the caller. */
+  addObject(oid: Oid, bytes: number, references: Iterable<Oid>): void {
+    this.objects++
+    this.bytes += bytes
+    this.#present.add(oid)
+    for (const target of references) this.#wanted.add(target)
+  }
+
   /** See docs/conversion.md. */
   get hash(): string {
-    return this.#sum.toString()
+    return this.sum.toString()
   }
 
   /** An object that is referred to and is not there. */

@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto'
+
 const WORDS = 8
 const WORD_BYTES = 4
 const WORD = 2 ** 32
@@ -17,11 +19,16 @@ export class HashSum {
   readonly #words = new Float64Array(WORDS)
   #pending = 0
 
-  /** @param hash 32 bytes: a hash, or another sum; the highest byte first */
-  add(hash: Buffer): void {
+  /** @param summand 32 bytes: a hash, or another sum; the highest byte first */
+  add(summand: Buffer): void {
     const words = this.#words
-    for (let i = 0; i < WORDS; i++) words[i] = (words[i] as number) + hash.readUInt32BE(i * WORD_BYTES)
+    for (let i = 0; i < WORDS; i++) words[i] = (words[i] as number) + summand.readUInt32BE(i * WORD_BYTES)
     if (++this.#pending === MAX_PENDING) this.#carry()
+  }
+
+  /** Adds the SHA-256 of some bytes. */
+  addHashOf(bytes: Uint8Array): void {
+    this.add(hash('sha256', bytes, 'buffer'))
   }
 
   #carry(): void {

@@ -1,11 +1,11 @@
-import { hash } from 'node:crypto'
-import { type ErrorCode, PerdureError } from '../core/errors.js'
+import { PerdureError } from '../core/errors.js'
 import type { Oid } from '../core/oid.js'
 import { PICKLE } from '../core/pickle.js'
 import { type DecodedRecord, decodeRecord } from '../core/record.js'
 import type { Reference } from '../core/reference.js'
 import type { ReferenceWriter, Serializer, State } from '../core/serializer.js'
 import { importSerializer } from '../workers/import-serializer.js'
+import { blame } from './blame.js'
 import { CanonicalObject } from './canonical-object.js'
 import { HashSum } from './hash-sum.js'
 import { ChunkBuilder, type RecordChunk, recordAt } from './record-chunk.js'
@@ -96,20 +96,17 @@ class Transcoding {
     const { className, references, state: bytes } = record
     const source = this.#source
     if (source === undefined) {
-      if (this.#canonical !== undefined) this.#hash(this.#canonical.writeOpaque(oid, className, references, bytes))
+      if (this.#canonical !== undefined)
+        this.sum.addHashOf(this.#canonical.writeOpaque(oid, className, references, bytes))
       return
     }
     const state = blame(oid, 'The state', 'PERDURE_DECODE', () => source.decode(bytes, record))
-    if (this.#canonical !== undefined) this.#hash(this.#canonical.write(oid, className, references, state))
+    if (this.#canonical !== undefined) this.sum.addHashOf(this.#canonical.write(oid, className, references, state))
     if (this.#records !== undefined) {
       // Class and references stay what they are.
       const head = data.subarray(0, data.length - bytes.length)
       this.#records.add(oid, head, this.#encode(oid, record, state))
     }
-  }
-
-  #hash(canonical: Uint8Array): void {
-    this.sum.add(hash('sha256', canonical, 'buffer'))
   }
 
   #encode(oid: Oid, { references }: DecodedRecord, state: State): Uint8Array {
@@ -133,20 +130,5 @@ class Positions implements ReferenceWriter {
     const found = this.#many === undefined ? this.#references.indexOf(reference) : this.#many.get(reference)
     if (found !== undefined && found >= 0) return found
     throw new PerdureError('PERDURE_UNSTORABLE', 'The state holds a reference that the record does not list.')
-  }
-}
-
-/** What goes wrong with one object says which one it is. */
-function blame<T>(oid: Oid, what: string, code: ErrorCode, action: () => T): T {
-  try {
-    return action()
-  } catch (cause) {
-    const known = cause instanceof PerdureError ? cause : undefined
-    const verb = code === 'PERDURE_DECODE' ? 'decoded' : 'encoded'
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new PerdureError(known?.code ?? code, `${what} of object ${oid} cannot be ${verb}. ${reason}`, {
-      details: { ...known?.details, oid },
-      cause,
-    })
   }
 }

@@ -3,7 +3,7 @@ import { count } from '../../cli/count.js'
 import { interruptSignal } from '../../cli/interrupt.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
 import { formatBytes, Progress } from '../../cli/progress.js'
-import { chooseTarget, connectTo, targetFlags } from '../../cli/target.js'
+import { openTargetStorage, targetFlags } from '../../cli/target.js'
 import { type ConvertOptions, type ConvertResult, convert } from '../../index.js'
 
 /** What is being done, in a word, before the bar. */
@@ -52,9 +52,8 @@ The new one appears when it is whole and has been compared with the old one. See
       signal: interruptSignal(),
       onProgress: ({ phase, objects, objectsTotal }) => progress.update(TITLES[phase], objects, objectsTotal),
     }
-    const target = chooseTarget({}, args.source)
-    const server = target.kind === 'server' ? await connectTo(flags, target.url) : undefined
-    const result = await convert(server ?? args.source, args.destination, options).finally(() => server?.close())
+    const source = await openTargetStorage(flags, args.source)
+    const result = await convert(source, args.destination, options).finally(() => source.close())
     progress.end()
     const past = history ? `, ${count(result.transactions, 'transaction')}` : ''
     this.log(`${result.path}: ${count(result.objects, 'object')}, ${formatBytes(result.bytes)}${past}`)
