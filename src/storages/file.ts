@@ -24,6 +24,7 @@ import { FileHistory } from './file-history.js'
 import { checkFileOptions, type FileStorageOptions } from './file-options.js'
 import { FilePacker } from './file-packer.js'
 import { FileSnapshot, type HandleState } from './file-snapshot.js'
+import { requireJournal } from './identify.js'
 import type { FilePackOptions } from './pack-options.js'
 
 export { type FileHandle, isFileHandle } from './file-backend.js'
@@ -69,8 +70,8 @@ export class FileStorage implements Storage {
    * @param path undefined for a temporary database that is removed when it is closed
    * @param startWorker for tests only: starts the coordinator's thread
    * @throws PerdureError `PERDURE_ARGUMENT`, `PERDURE_NOT_FOUND`, `PERDURE_LOCKED`, `PERDURE_NOT_A_DATABASE`,
-   *   `PERDURE_FORMAT_VERSION`, `PERDURE_SERIALIZER`, `PERDURE_CORRUPTION`, `PERDURE_PERMISSION`,
-   *   `PERDURE_NO_SPACE`, `PERDURE_IO`, `PERDURE_THREAD`
+   *   `PERDURE_UNSUPPORTED` if it is a database of another kind, `PERDURE_FORMAT_VERSION`, `PERDURE_SERIALIZER`,
+   *   `PERDURE_CORRUPTION`, `PERDURE_PERMISSION`, `PERDURE_NO_SPACE`, `PERDURE_IO`, `PERDURE_THREAD`
    */
   static async open(
     path?: string,
@@ -78,6 +79,7 @@ export class FileStorage implements Storage {
     startWorker?: CoordinatorStarter,
   ): Promise<FileStorage> {
     const settings = checkFileOptions(options)
+    if (path !== undefined) await requireJournal(path, 'FileStorage')
     if (!settings.readonly) return new FileStorage(await OwnerBackend.open(path, settings, startWorker))
     if (path === undefined) {
       throw new PerdureError('PERDURE_ARGUMENT', 'A temporary database cannot be readonly. Give a path.')
