@@ -34,6 +34,9 @@ export async function openPath(
   const kind = await chooseKind(path, options.storage)
   const names = [...new Set([...COMMON_OPTIONS, ...kind.options])]
   checkOptions(caller, options, ['storage', ...names, ...others])
+  if (path === undefined && options.readonly === true) {
+    throw new PerdureError('PERDURE_ARGUMENT', 'A temporary database cannot be readonly: it would stay empty.')
+  }
   return kind.open(path, pick(options, names))
 }
 

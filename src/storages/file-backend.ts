@@ -1,7 +1,3 @@
-import { rmSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
 import { PerdureError } from '../core/errors.js'
 import type { CommitRequest, CommitResult } from '../core/storage.js'
 import { acquireFileLock, type FileLock } from '../journal/file-lock.js'
@@ -16,6 +12,7 @@ import { type CoordinatorStarter, CoordinatorThread } from '../workers/coordinat
 import { CurrentJournal } from '../workers/current-journal.js'
 import { canonicalPath } from './canonical-path.js'
 import type { FileStorageSettings } from './file-options.js'
+import { TemporaryPlace } from './temporary-place.js'
 
 /** What another thread needs to open the storage too. It passes through `workerData` and `postMessage`. */
 export type FileHandle =
@@ -61,12 +58,18 @@ export class OwnerBackend implements FileBackend {
   readonly #journal: CurrentJournal
   readonly #settings: FileStorageSettings
   readonly #thread: CoordinatorThread
-  readonly #place: Place
+  readonly #place: TemporaryPlace | undefined
   readonly #lock: FileLock
 
-  private constructor(place: Place, lock: FileLock, settings: FileStorageSettings, thread: CoordinatorThread) {
-    this.path = place.path
-    this.temporary = place.temporary
+  private constructor(
+    path: string,
+    place: TemporaryPlace | undefined,
+    lock: FileLock,
+    settings: FileStorageSettings,
+    thread: CoordinatorThread,
+  ) {
+    this.path = path
+    this.temporary = place !== undefined
     this.serializer = thread.shared.header.serializer
     this.recovery = thread.recovery
     this.#journal = new CurrentJournal(nodeFileSystem, thread.client, thread.shared, settings.blockCacheBytes)
@@ -81,9 +84,10 @@ export class OwnerBackend implements FileBackend {
     settings: FileStorageSettings,
     startWorker: CoordinatorStarter | undefined,
   ): Promise<OwnerBackend> {
-    const place = path === undefined ? await Place.temporary() : new Place(canonicalPath(path), false)
+    if (path !== undefined) return OwnerBackend.#openAt(canonicalPath(path), undefined, settings, startWorker)
+    const place = await TemporaryPlace.make('temporary.perdure')
     try {
-      return await OwnerBackend.#openAt(place, settings, startWorker)
+      return await OwnerBackend.#openAt(place.path, place, { ...settings, createIfMissing: true }, startWorker)
     } catch (error) {
       await place.leave()
       throw error
@@ -91,11 +95,11 @@ export class OwnerBackend implements FileBackend {
   }
 
   static async #openAt(
-    place: Place,
+    path: string,
+    place: TemporaryPlace | undefined,
     settings: FileStorageSettings,
     startWorker: CoordinatorStarter | undefined,
   ): Promise<OwnerBackend> {
-    const { path } = place
     const { serializer, durability, loadIndex, checkpointBytes } = settings
     const exists = nodeFileSystem.exists(path)
     if (!exists && !settings.createIfMissing) throw missing(path)
@@ -106,7 +110,7 @@ export class OwnerBackend implements FileBackend {
       if (!nodeFileSystem.exists(path)) createJournal(nodeFileSystem, path, serializer ?? 'msgpack')
       thread = await CoordinatorThread.start({ path, durability, loadIndex, checkpointBytes }, startWorker)
       checkSerializer(path, thread.shared.header.serializer, serializer)
-      return new OwnerBackend(place, lock, settings, thread)
+      return new OwnerBackend(path, place, lock, settings, thread)
     } catch (error) {
       await thread?.close()
       await lock.release()
@@ -150,7 +154,7 @@ export class OwnerBackend implements FileBackend {
     } finally {
       this.#journal.release()
       await this.#lock.release()
-      await this.#place.leave()
+      await this.#place?.leave()
     }
   }
 }
@@ -242,29 +246,6 @@ export class ReadonlyBackend implements FileBackend {
 
   async close(): Promise<void> {
     this.#follower.close()
-  }
-}
-
-/** Where a database is, and what is to be done when it is left. */
-class Place {
-  readonly path: string
-  readonly temporary: boolean
-  readonly #removeNow = () => rmSync(dirname(this.path), { recursive: true, force: true })
-
-  constructor(path: string, temporary: boolean) {
-    this.path = path
-    this.temporary = temporary
-    if (temporary) process.once('exit', this.#removeNow)
-  }
-
-  static async temporary(): Promise<Place> {
-    return new Place(join(await mkdtemp(join(tmpdir(), 'perdure-')), 'temporary.perdure'), true)
-  }
-
-  async leave(): Promise<void> {
-    if (!this.temporary) return
-    process.off('exit', this.#removeNow)
-    await rm(dirname(this.path), { recursive: true, force: true })
   }
 }
 

@@ -27,3 +27,4 @@ export type {
   RepairProgress,
   RepairReport,
 } from './repair-report.js'
+export { TemporaryPlace } from './temporary-place.js'

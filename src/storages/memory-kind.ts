@@ -7,13 +7,10 @@ export const memoryKind: StorageKind = {
   summary: 'No file: everything is in the memory of the process, and gone when it is closed.',
   options: [],
   recognizes: () => false,
-  async open(path, { serializer, readonly }) {
+  async open(path, { serializer }) {
     if (path !== undefined) {
       const message = `A database in memory has no path, so ${path} cannot be one. Leave the path out, or the storage.`
       throw new PerdureError('PERDURE_ARGUMENT', message, { details: { path } })
-    }
-    if (readonly === true) {
-      throw new PerdureError('PERDURE_ARGUMENT', 'A new database in memory cannot be readonly: it would stay empty.')
     }
     // Loaded only when it is needed: most programs have their database in a file.
     const { MemoryStorage } = await import('./memory.js')

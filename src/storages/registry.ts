@@ -35,7 +35,8 @@ export interface StorageKind {
   /**
    * Opens a storage, or creates one where there is nothing.
    *
-   * @param path undefined for a temporary one, which is removed when it is closed
+   * @param path undefined for a temporary one, which is removed when it is closed, and also after the process has been
+   *   killed; see {@link TemporaryPlace}
    */
   open(path: string | undefined, options: StorageOpenOptions): Promise<Storage>
 }

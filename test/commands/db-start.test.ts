@@ -61,6 +61,48 @@ describe('perdure db start', () => {
     expect(existsSync(servers.directory.join('b'))).to.equal(false)
   })
 
+  describe('without a file', () => {
+    /** Where temporary databases go. */
+    const env = () => ({ TMPDIR: servers.directory.join('tmp') })
+    const temporary = () => readdirSync(servers.directory.join('tmp'))
+
+    beforeEach(async () => {
+      mkdirSync(servers.directory.join('tmp'))
+      const linked = await servers.run(['plugins', 'link', join(PACKAGE, 'plugins/example'), '--no-install'])
+      expect(linked.code, linked.stderr).to.equal(0)
+    })
+
+    for (const storage of ['file', 'jsonl', 'memory']) {
+      it(`has a temporary database of the kind ${storage}, which is gone when it ends`, async () => {
+        const args = ['--storage', storage, '--serializer', 'msgpack']
+        const { url, output, end } = await servers.start(args, env())
+        expect(output()).to.include('Serving a temporary database')
+        {
+          await using db = await open(url)
+          await db.transact((root) => void root.set('key', storage))
+          expect(await db.view((root) => root.get('key'))).to.equal(storage)
+        }
+        expect(temporary()).to.have.length(storage === 'memory' ? 0 : 1)
+        expect(await end()).to.equal(0)
+        expect(temporary()).to.deep.equal([])
+      })
+    }
+
+    it('leaves one behind if it is killed, which the next one removes', async () => {
+      for (const storage of ['file', 'jsonl']) {
+        const args = ['--storage', storage, '--serializer', 'msgpack']
+        const { end } = await servers.start(args, env())
+        const left = temporary()
+        await end('SIGKILL')
+        expect(temporary()).to.deep.equal(left)
+        const next = await servers.start(args, env())
+        expect(temporary()).to.have.length(1).and.not.to.deep.equal(left)
+        expect(await next.end()).to.equal(0)
+        expect(temporary()).to.deep.equal([])
+      }
+    })
+  })
+
   it('serves readonly', async () => {
     const path = servers.directory.join('a.perdure')
     await (await open(path)).close()
