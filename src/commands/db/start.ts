@@ -21,6 +21,7 @@ Ctrl-C or \`<%= config.bin %> db stop\` stop it; what clients have committed is 
     serializer: stringFlag('serializer'),
     storage: stringFlag('storage'),
     durability: stringFlag('durability'),
+    index: stringFlag('index'),
     readonly: booleanFlag('readonly'),
     repair: booleanFlag('repair'),
     host: stringFlag('host'),
