@@ -11,8 +11,9 @@ import { type ClientLink, CoordinatorClient } from '../workers/coordinator-clien
 import { type CoordinatorStarter, CoordinatorThread } from '../workers/coordinator-thread.js'
 import { CurrentJournal } from '../workers/current-journal.js'
 import { canonicalPath } from './canonical-path.js'
+import { checkSerializer, missing } from './existing.js'
 import type { FileStorageSettings } from './file-options.js'
-import { TemporaryPlace } from './temporary-place.js'
+import { Place } from './place.js'
 
 /** What another thread needs to open the storage too. It passes through `workerData` and `postMessage`. */
 export type FileHandle =
@@ -58,18 +59,12 @@ export class OwnerBackend implements FileBackend {
   readonly #journal: CurrentJournal
   readonly #settings: FileStorageSettings
   readonly #thread: CoordinatorThread
-  readonly #place: TemporaryPlace | undefined
+  readonly #place: Place
   readonly #lock: FileLock
 
-  private constructor(
-    path: string,
-    place: TemporaryPlace | undefined,
-    lock: FileLock,
-    settings: FileStorageSettings,
-    thread: CoordinatorThread,
-  ) {
-    this.path = path
-    this.temporary = place !== undefined
+  private constructor(place: Place, lock: FileLock, settings: FileStorageSettings, thread: CoordinatorThread) {
+    this.path = place.path
+    this.temporary = place.temporary
     this.serializer = thread.shared.header.serializer
     this.recovery = thread.recovery
     this.#journal = new CurrentJournal(nodeFileSystem, thread.client, thread.shared, settings.blockCacheBytes)
@@ -84,10 +79,9 @@ export class OwnerBackend implements FileBackend {
     settings: FileStorageSettings,
     startWorker: CoordinatorStarter | undefined,
   ): Promise<OwnerBackend> {
-    if (path !== undefined) return OwnerBackend.#openAt(canonicalPath(path), undefined, settings, startWorker)
-    const place = await TemporaryPlace.make('temporary.perdure')
+    const place = await Place.choose(path, 'temporary.perdure')
     try {
-      return await OwnerBackend.#openAt(place.path, place, { ...settings, createIfMissing: true }, startWorker)
+      return await OwnerBackend.#openAt(place, settings, startWorker)
     } catch (error) {
       await place.leave()
       throw error
@@ -95,11 +89,11 @@ export class OwnerBackend implements FileBackend {
   }
 
   static async #openAt(
-    path: string,
-    place: TemporaryPlace | undefined,
+    place: Place,
     settings: FileStorageSettings,
     startWorker: CoordinatorStarter | undefined,
   ): Promise<OwnerBackend> {
+    const { path } = place
     const { serializer, durability, loadIndex, checkpointBytes } = settings
     const exists = nodeFileSystem.exists(path)
     if (!exists && !settings.createIfMissing) throw missing(path)
@@ -110,7 +104,7 @@ export class OwnerBackend implements FileBackend {
       if (!nodeFileSystem.exists(path)) createJournal(nodeFileSystem, path, serializer ?? 'msgpack')
       thread = await CoordinatorThread.start({ path, durability, loadIndex, checkpointBytes }, startWorker)
       checkSerializer(path, thread.shared.header.serializer, serializer)
-      return new OwnerBackend(path, place, lock, settings, thread)
+      return new OwnerBackend(place, lock, settings, thread)
     } catch (error) {
       await thread?.close()
       await lock.release()
@@ -154,7 +148,7 @@ export class OwnerBackend implements FileBackend {
     } finally {
       this.#journal.release()
       await this.#lock.release()
-      await this.#place?.leave()
+      await this.#place.leave()
     }
   }
 }
@@ -247,17 +241,4 @@ export class ReadonlyBackend implements FileBackend {
   async close(): Promise<void> {
     this.#follower.close()
   }
-}
-
-function missing(path: string): PerdureError {
-  return new PerdureError('PERDURE_NOT_FOUND', `There is no database at ${path}.`, { details: { path } })
-}
-
-function checkSerializer(path: string, stored: string, asked: string | undefined): void {
-  if (asked === undefined || asked === stored) return
-  throw new PerdureError(
-    'PERDURE_SERIALIZER',
-    `${path} was created with the serializer "${stored}" and cannot be opened with "${asked}".`,
-    { details: { path, stored, asked } },
-  )
 }
