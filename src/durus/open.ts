@@ -2,7 +2,7 @@ import { PerdureError } from '../core/errors.js'
 import { nodeFileSystem, type OpenFile } from '../journal/journal-file.js'
 import { FileSource } from './file-source.js'
 import { sniffDurus } from './sniff.js'
-import type { DurusSource } from './source.js'
+import type { DurusFormat, DurusSource } from './source.js'
 
 const HEAD_BYTES = 4096
 
@@ -16,24 +16,29 @@ const HEAD_BYTES = 4096
  */
 export async function openDurusFile(path: string): Promise<DurusSource> {
   const file = nodeFileSystem.open(path, 'read')
+  let head: Buffer
   try {
-    return await openOpened(file)
+    head = readHead(file)
+    const format = requireFormat(path, head)
+    if (format !== 'sqlite') return new FileSource(file, format)
   } catch (error) {
     file.close()
     throw error
   }
+  // First of all: to close a file takes away the locks that SQLite has on it in the same process.
+  file.close()
+  const { SqliteSource } = await import('./sqlite.js')
+  return SqliteSource.open(path, head)
 }
 
-async function openOpened(file: OpenFile): Promise<DurusSource> {
+function readHead(file: OpenFile): Buffer {
   const head = Buffer.alloc(HEAD_BYTES)
-  const bytes = head.subarray(0, file.read(head, 0, HEAD_BYTES, 0))
-  const format = sniffDurus(bytes)
-  if (format === undefined) {
-    const found = bytes.length === 0 ? 'it is empty' : `it begins with ${bytes.subarray(0, 8).toString('hex')}`
-    throw new PerdureError('PERDURE_NOT_A_DATABASE', `${file.path} is no Durus file: ${found}.`, {
-      details: { path: file.path },
-    })
-  }
-  if (format !== 'sqlite') return new FileSource(file, format)
-  throw new PerdureError('PERDURE_UNSUPPORTED', 'sqlite')
+  return head.subarray(0, file.read(head, 0, HEAD_BYTES, 0))
+}
+
+function requireFormat(path: string, head: Buffer): DurusFormat {
+  const format = sniffDurus(head)
+  if (format !== undefined) return format
+  const found = head.length === 0 ? 'it is empty' : `it begins with ${head.subarray(0, 8).toString('hex')}`
+  throw new PerdureError('PERDURE_NOT_A_DATABASE', `${path} is no Durus file: ${found}.`, { details: { path } })
 }

@@ -150,6 +150,7 @@ export class RecordFile {
   }
 }
 
-function readInt8(bytes: Buffer, at: number): number {
+/** Inexact above 2^53, which no oid, offset or length is. */
+export function readInt8(bytes: Buffer, at: number): number {
   return bytes.readUInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4)
 }
