@@ -82,9 +82,12 @@ export class RecordFile {
     return this.#next
   }
 
-  /** Whether there is at least the head of a record, and all that is there makes sense. */
+  /** Whether there is at least the length of a record, and all that is there of it makes sense. */
   isRecord(position: number): boolean {
-    return position + this.#headBytes <= this.size && this.#fault(position, Infinity) === undefined
+    const { lengthBytes } = this.#layout
+    if (position + lengthBytes > this.size || this.bytes(position, lengthBytes).every((byte) => byte === 0))
+      return false
+    return this.#fault(position, Infinity) === undefined
   }
 
   /** Reads one record that has been checked before. */
