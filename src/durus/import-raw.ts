@@ -16,6 +16,13 @@ import type { DurusObject, DurusSource } from './source.js'
 /** So many objects between two turns of the event loop. */
 const OBJECTS_PER_TURN = 4096
 
+/**
+ * The index of Perdure's own file takes eight bytes for each oid up to the largest one. A single oid that is damaged
+ * would make it fill the disk.
+ */
+const SPARE_OIDS = 2 ** 26
+const OIDS_PER_OBJECT = 1024
+
 /** So many references to missing objects are listed. */
 const MAX_DANGLING = 100
 
@@ -55,7 +62,7 @@ export interface RawImportReport {
  *
  * @param target path of the new database; there must be nothing
  * @throws PerdureError `PERDURE_ARGUMENT` if there is something at the target, `PERDURE_CORRUPTION`,
- *   `PERDURE_RECORD_TOO_LARGE`, `PERDURE_LIMIT` for an oid that the storage has no room for, `PERDURE_LOCKED`,
+ *   `PERDURE_RECORD_TOO_LARGE`, `PERDURE_LIMIT` for an oid far above the others, for which the storage has no room, `PERDURE_LOCKED`,
  *   `PERDURE_UNSUPPORTED`, `PERDURE_NOT_FOUND`, `PERDURE_PERMISSION`, `PERDURE_NO_SPACE`, `PERDURE_IO`. The source stays
  *   as it is, and nothing is left at the target.
  */
@@ -110,15 +117,29 @@ class RawImport {
   async copy(storage: Storage): Promise<void> {
     const writer = new BulkWriter(storage, { note: `imported from ${this.#source.format}` })
     await this.#each('copy', ({ oid, data, references }) => {
+      this.#checkOid(oid, oid)
       const className = classNameOf(data)
       this.#classes.set(className, (this.#classes.get(className) ?? 0) + 1)
       this.#present.set(oid, 1)
       // A new object must not become what an old one refers to.
-      for (const reference of references) writer.reserve(reference + 1)
+      for (const reference of references) {
+        this.#checkOid(oid, reference)
+        writer.reserve(reference + 1)
+      }
       return writer.add(oid, encodePickleRecord(data, references))
     })
     await writer.flush()
     this.#bytes = writer.bytes
+  }
+
+  #checkOid(oid: Oid, used: Oid): void {
+    const limit = SPARE_OIDS + OIDS_PER_OBJECT * this.#source.objects
+    if (this.#options.kind !== undefined || used < limit) return
+    throw new PerdureError(
+      'PERDURE_LIMIT',
+      `Object ${oid} of ${this.#source.path} ${used === oid ? 'has' : `refers to ${used},`} an oid far above what so few objects need. The file is damaged, or needs another kind of storage, say sqlite.`,
+      { details: { oid, path: this.#source.path, limit } },
+    )
   }
 
   /** Compares all objects with what can be read of them, and looks for references that lead nowhere. */

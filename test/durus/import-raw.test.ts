@@ -172,6 +172,10 @@ describe('importDurusRaw', () => {
     expect((await failure('PERDURE_LIMIT', () => importBytes(shelfFile([], [far]).bytes))).details.oid).to.equal(
       2 ** 52,
     )
+    const refersFar = [{ oid: 0, data: ROOT_DATA, references: [2 ** 27] }]
+    expect((await failure('PERDURE_LIMIT', () => importBytes(shelfFile([], [refersFar]).bytes))).details.oid).to.equal(
+      0,
+    )
     const large = [{ oid: 0, data: Buffer.alloc(64 * 1024 * 1024 + 1) }]
     await failure('PERDURE_RECORD_TOO_LARGE', () => importBytes(shelfFile([], [large]).bytes))
     expect(readdirSync(directory.path)).to.deep.equal(['a.durus'])
