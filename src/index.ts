@@ -3,6 +3,13 @@ export type { BTreeKey } from './collections/btree-key.js'
 export { PersistentList } from './collections/persistent-list.js'
 export { PersistentMap } from './collections/persistent-map.js'
 export { PersistentSet } from './collections/persistent-set.js'
+export {
+  type ContentHash,
+  type ContentHashOptions,
+  type ContentHashProgress,
+  contentHash,
+} from './conversion/content-hash.js'
+export { type ConvertOptions, type ConvertProgress, type ConvertResult, convert } from './convert.js'
 export type { ClassKind, PersistentClass } from './core/class-info.js'
 export { Placeholder, registerClass } from './core/class-registry.js'
 export { Connection, type ConnectionStatistics } from './core/connection.js'
