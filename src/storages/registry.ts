@@ -22,6 +22,11 @@ export interface StorageKind {
   /** Names of the options it takes besides those of {@link StorageOpenOptions}. */
   readonly options: readonly string[]
   /**
+   * Suffixes of the files that may stand beside a database and mean nothing without it, such as `.index`: who moves or
+   * removes a database takes them along. Backups that can be opened by themselves are none of them.
+   */
+  readonly sidecars?: readonly string[]
+  /**
    * Whether a file is of this kind.
    *
    * @param head the file's first bytes, {@link HEAD_BYTES} if it has as many
