@@ -9,6 +9,10 @@ import type { DurusObject } from './source.js'
 /** The most bytes that a compressed state may have when it is not: enough for any object, and too few to hurt. */
 export const MAX_STATE_BYTES = 256 * 1024 * 1024
 
+/** Inflated bytes are given out by pieces, in bytes. */
+const SMALLEST_PIECE = 256
+const LARGEST_PIECE = 64 * 1024
+
 /** What a zlib stream begins with. No pickle does. */
 const ZLIB = 0x78
 
@@ -98,7 +102,9 @@ export class ObjectDataReader {
 
 function inflate(compressed: Uint8Array, offset: number): Uint8Array {
   try {
-    return inflateSync(compressed, { maxOutputLength: MAX_STATE_BYTES })
+    // One piece is made for most states: the size that is usual would be 16 KiB for each.
+    const chunkSize = Math.min(LARGEST_PIECE, SMALLEST_PIECE + 4 * compressed.length)
+    return inflateSync(compressed, { maxOutputLength: MAX_STATE_BYTES, chunkSize })
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
     const what = code === 'ERR_BUFFER_TOO_LARGE' ? `it has more than ${MAX_STATE_BYTES} bytes` : message

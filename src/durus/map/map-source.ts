@@ -24,10 +24,10 @@ export class DurusMapper {
   readonly #mapper: ObjectMapper
   #nextOid: Oid
 
-  private constructor(source: DurusSource, survey: SourceSurvey, mapping: DurusMapping, nextOid: Oid) {
+  private constructor(source: DurusSource, survey: SourceSurvey, mapping: DurusMapping) {
     this.#source = source
     this.#survey = survey
-    this.#nextOid = nextOid
+    this.#nextOid = survey.highest + 1
     this.#mapper = new ObjectMapper({
       classOf: (oid) => survey.classOf(oid)?.className,
       converters: new Map(Object.entries(mapping.values ?? {})),
@@ -50,14 +50,17 @@ export class DurusMapper {
         { details: { path: source.path, className: root?.pythonName ?? '' } },
       )
     }
-    let highest: Oid = 0
-    for (const oid of source.oids()) if (oid > highest) highest = oid
-    return new DurusMapper(source, survey, mapping, highest + 1)
+    return new DurusMapper(source, survey, mapping)
   }
 
   /** How many objects can be reached. */
   get objects(): number {
     return this.#survey.objects
+  }
+
+  /** No object has this oid or one above it, so far. */
+  get nextOid(): Oid {
+    return this.#nextOid
   }
 
   /** Every object that is to be written, in no particular order. */
