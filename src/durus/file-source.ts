@@ -1,5 +1,5 @@
 import { PerdureError } from '../core/errors.js'
-import type { Oid } from '../core/oid.js'
+import { isId, type Oid } from '../core/oid.js'
 import type { OpenFile } from '../journal/journal-file.js'
 import { WINDOW_BYTES } from '../journal/read-window.js'
 import { DFS20_RECORD, scanDfs20 } from './dfs20.js'
@@ -59,7 +59,7 @@ export class FileSource implements DurusSource {
 
   load(oid: Oid): DurusObject | undefined {
     this.#checkOpen()
-    const position = this.#places.get(oid)
+    const position = isId(oid) ? this.#places.get(oid) : undefined
     return position === undefined ? undefined : this.#records.read(oid, position)
   }
 

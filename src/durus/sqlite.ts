@@ -42,6 +42,7 @@ export class SqliteSource implements DurusSource {
   readonly #connection: SqliteConnection
   readonly #object: SqliteStatement<ObjectRow>
   readonly #oids: SqliteStatement<[Oid]>
+  #isOpen = true
 
   private constructor(connection: SqliteConnection) {
     this.path = connection.path
@@ -69,7 +70,7 @@ export class SqliteSource implements DurusSource {
     try {
       return new SqliteSource(connection)
     } catch (error) {
-      connection.close()
+      closeUnlocked(connection)
       throw error
     }
   }
@@ -107,12 +108,24 @@ export class SqliteSource implements DurusSource {
   }
 
   close(): void {
-    this.#connection.close()
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    closeUnlocked(this.#connection)
   }
 
   #damaged(oid: Oid, what: string): PerdureError {
     return damaged(this.path, `of object ${oid}, ${what}.`, { oid })
   }
+}
+
+/** The lock would be held on until the garbage collector comes by, if the transaction were not ended. */
+function closeUnlocked(connection: SqliteConnection): void {
+  try {
+    connection.exec('rollback')
+  } catch {
+    // None was begun.
+  }
+  connection.close()
 }
 
 /** Changes that stand beside the file are not in it, and to take them in would be to write it. */
