@@ -2,8 +2,8 @@
 import './open-path.js'
 import { PerdureError } from './core/errors.js'
 import type { Serializer } from './core/serializer.js'
-import type { DurusMapping } from './durus/map/class-map.js'
 import type { RawImportReport } from './durus/import-raw.js'
+import type { DurusMapping } from './durus/map/class-map.js'
 import type { ChangeSummary } from './durus/map/import-report.js'
 import type { ImportedClass } from './durus/map/map-source.js'
 import { openDurusFile } from './durus/open.js'
@@ -105,7 +105,10 @@ async function importAs(
   { mapping, onProgress, signal }: DurusImportOptions,
 ): Promise<DurusImportReport> {
   const { importMapped } = await import('./durus/import-mapped.js')
-  return { format: source.format, ...(await importMapped(source, target, { kind, serializer, mapping, onProgress, signal })) }
+  return {
+    format: source.format,
+    ...(await importMapped(source, target, { kind, serializer, mapping, onProgress, signal })),
+  }
 }
 
 async function importRaw(
