@@ -1,8 +1,9 @@
+import { BTreeNode } from '../../collections/btree-node.js'
 import { PersistentMap } from '../../collections/persistent-map.js'
 import { PerdureError } from '../../core/errors.js'
 import { MAX_ID, type Oid, ROOT_OID } from '../../core/oid.js'
 import type { DurusSource } from '../source.js'
-import { ClassMap, type DurusMapping } from './class-map.js'
+import { ClassMap, type DurusMapping, type MappedClass } from './class-map.js'
 import { ChangeList, type ChangeSummary } from './import-report.js'
 import { type MappedObject, ObjectMapper } from './object-mapper.js'
 import { SourceSurvey, type SurveyOptions } from './source-survey.js'
@@ -68,7 +69,7 @@ export class DurusMapper {
     const survey = this.#survey
     for (const oid of this.#source.oids()) {
       const type = survey.classOf(oid)
-      if (type === undefined || (type.family === 'node' && !survey.isStray(oid))) continue
+      if (type === undefined || (type.family === 'node' && !this.#isKept(oid, type))) continue
       const object = this.#source.load(oid)
       if (object === undefined) continue
       if (type.family === 'tree') yield* this.#mapper.mapTree(this.#source, object, type, () => this.#allocate())
@@ -76,15 +77,27 @@ export class DurusMapper {
     }
   }
 
+  /** Whether a node of a BTree is kept as it is, besides being made anew. */
+  #isKept(oid: Oid, { pythonName }: MappedClass): boolean {
+    if (!this.#survey.isStray(oid)) return false
+    if (this.#changes.count('tree-node')) {
+      const found = 'a node of a BTree, to which something else refers'
+      this.#changes.keep('tree-node', { oid, className: pythonName, path: '', found, stored: 'an object of its own' })
+    }
+    return true
+  }
+
   #allocate(): Oid {
     if (this.#nextOid <= MAX_ID) return this.#nextOid++
     throw new PerdureError('PERDURE_LIMIT', 'There are no oids left for the nodes of BTrees.')
   }
 
+  /** All classes of objects that can be reached, the most frequent first. */
   classes(): ImportedClass[] {
-    const classes = [...this.#survey.classes()].map(({ pythonName, className, objects }) => ({
+    const { hasStrays } = this.#survey
+    const classes = Array.from(this.#survey.classes(), ({ pythonName, className, family, objects }) => ({
       pythonName,
-      className,
+      className: family === 'node' && !hasStrays ? BTreeNode.className : className,
       objects,
     }))
     return classes.sort((a, b) => b.objects - a.objects || (a.pythonName < b.pythonName ? -1 : 1))
