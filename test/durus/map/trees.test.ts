@@ -47,7 +47,7 @@ describe('Mapping of Durus BTrees', () => {
     const sizes = [0, 1, 64, 65, 128, 129, 64 * 64, 64 * 64 + 1]
     const trees = sizes.map((size, i) => {
       const entries = Array.from({ length: size }, (_, key): Entry => [int(key), `value ${key}`])
-      return [int(size), graph.tree(1_000_000 * (i + 1), entries, 31)] as const
+      return [int(size), graph.tree(10_000 * (i + 1), entries, 31)] as const
     })
     graph.root(...trees)
     const path = directory.join('trees.perdure')
