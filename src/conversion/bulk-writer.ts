@@ -1,6 +1,7 @@
 import { PerdureError } from '../core/errors.js'
-import { type Oid, ROOT_OID, type Tid } from '../core/oid.js'
+import type { Oid, Tid } from '../core/oid.js'
 import type { RecordWrite, Storage } from '../core/storage.js'
+import { OidReserve } from './oid-reserve.js'
 
 /** Records are committed in parts of about this many bytes; two parts are in memory at a time. */
 const PART_BYTES = 4 * 1024 * 1024
@@ -30,18 +31,18 @@ export class BulkWriter {
   readonly #time: Date
   readonly #partBytes: number
   readonly #base: Tid
-  /** Oids below this one have been given out by the storage. */
-  #allocated: Oid = ROOT_OID + 1
-  #wanted: Oid = ROOT_OID + 1
+  readonly #oids: OidReserve
   #writes: RecordWrite[] = []
   #gathered = 0
   #commit: Promise<void> = Promise.resolve()
   #objects = 0
   #bytes = 0
+  #parts = 0
 
   /** @param storage with the capability `restore`, to which nobody else writes */
   constructor(storage: Storage, { note, time = new Date(), partBytes = PART_BYTES }: BulkWriterOptions = {}) {
     this.#storage = storage
+    this.#oids = new OidReserve(storage)
     this.#note = note
     this.#time = time
     this.#partBytes = partBytes
@@ -58,6 +59,11 @@ export class BulkWriter {
   /** Size of their records, in bytes. */
   get bytes(): number {
     return this.#bytes
+  }
+
+  /** How many transactions that has taken. */
+  get parts(): number {
+    return this.#parts
   }
 
   /**
@@ -79,7 +85,7 @@ export class BulkWriter {
     this.#gathered += data.length
     this.#objects++
     this.#bytes += data.length
-    if (oid >= this.#wanted) this.#wanted = oid + 1
+    this.#oids.want(oid + 1)
   }
 
   /**
@@ -87,7 +93,7 @@ export class BulkWriter {
    * before {@link flush}; without any object there is nothing to which this could be added.
    */
   reserve(nextOid: Oid): void {
-    this.#wanted = Math.max(this.#wanted, nextOid)
+    this.#oids.want(nextOid)
   }
 
   /**
@@ -108,27 +114,11 @@ export class BulkWriter {
     this.#gathered = 0
     await this.#commit
     if (writes.length === 0) return
-    this.#allocate(this.#wanted)
+    this.#oids.allocate()
     this.#commit = this.#store(writes)
+    this.#parts++
     // Whoever calls next gets the error.
     this.#commit.catch(() => {})
-  }
-
-  /** A storage refuses oids far beyond those that it has given out. */
-  #allocate(nextOid: Oid): void {
-    while (this.#allocated < nextOid) {
-      const count = nextOid - this.#allocated
-      try {
-        this.#allocated = this.#storage.allocateOids(count) + count
-      } catch (cause) {
-        const details = { oid: nextOid - 1 }
-        if (!(cause instanceof PerdureError) || cause.code !== 'PERDURE_LIMIT') throw cause
-        throw new PerdureError(cause.code, `There is no room for object ${nextOid - 1}. ${cause.message}`, {
-          details,
-          cause,
-        })
-      }
-    }
   }
 
   async #store(writes: readonly RecordWrite[]): Promise<void> {

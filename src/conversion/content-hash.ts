@@ -8,7 +8,7 @@ export interface ContentHashOptions {
   /** What is hashed. Default: the newest state. The caller releases it. */
   readonly snapshot?: Snapshot
   /** Called now and then, and once at the end. */
-  readonly onProgress?: (progress: ContentHashProgress) => void
+  readonly onProgress?: ((progress: ContentHashProgress) => void) | undefined
   /** Stops the work; the promise then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
 }
@@ -54,7 +54,7 @@ export async function tallyContent(
   storage: Storage,
   snapshot: Snapshot,
   pool: WorkerPool,
-  { onProgress, signal }: Omit<ContentHashOptions, 'snapshot'>,
+  { onProgress, signal, hashed = true }: Omit<ContentHashOptions, 'snapshot'> & { readonly hashed?: boolean },
 ): Promise<ContentTally> {
   const tally = new ContentTally()
   const expected = objectsOf(storage)
@@ -64,7 +64,7 @@ export async function tallyContent(
   }
   const pipeline = new RecordPipeline(pool, {
     from: storage.serializer,
-    hashed: true,
+    hashed,
     signal,
     onChunk: (result) => {
       tally.add(result)

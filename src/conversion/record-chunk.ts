@@ -75,3 +75,15 @@ export class ChunkBuilder {
     }
   }
 }
+
+/** Hands the records of a chunk on, one after the other. */
+export async function addChunk(
+  chunk: RecordChunk,
+  add: (oid: Oid, data: Uint8Array) => Promise<void> | undefined,
+): Promise<void> {
+  const { oids } = chunk
+  for (let i = 0; i < oids.length; i++) {
+    const wait = add(oids[i] as Oid, recordAt(chunk, i))
+    if (wait !== undefined) await wait
+  }
+}

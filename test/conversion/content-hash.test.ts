@@ -10,19 +10,9 @@ import { MemoryStorage } from '../../src/storages/memory.js'
 import { Random, runSeed } from '../../src/testing/random.js'
 import { REFERENCES, randomState, stateCases } from '../../src/testing/serializer-values.js'
 import { failure } from '../support/errors.js'
+import { encodeObject } from '../support/state-records.js'
 
 const SERIALIZERS = [msgpack, cbor, devalue] as const
-
-/** Encodes as a database does: the order of a record's references is that in which the serializer meets them. */
-function record(serializer: Serializer, className: string, state: State): Uint8Array {
-  const references: Reference[] = []
-  const position = (reference: Reference) => {
-    const known = references.indexOf(reference)
-    return known < 0 ? references.push(reference) - 1 : known
-  }
-  const bytes = Uint8Array.from(serializer.encode(state, { position }))
-  return encodeRecord(className, references, bytes)
-}
 
 async function storageOf(serializer: string, writes: readonly RecordWrite[]): Promise<MemoryStorage> {
   const storage = new MemoryStorage({ serializer })
@@ -35,7 +25,7 @@ async function hashOf(serializer: string, writes: readonly RecordWrite[]): Promi
 }
 
 const hashOfState = (serializer: Serializer, state: State, oid = 0, className = 'Thing') =>
-  hashOf(serializer.name, [{ oid, data: record(serializer, className, state) }])
+  hashOf(serializer.name, [{ oid, data: encodeObject(serializer, className, state) }])
 
 /** An array that has a hole in one place. */
 function holed(array: unknown[], at: number): unknown[] {
@@ -107,7 +97,7 @@ describe('contentHash', () => {
     for (let round = 0; round < 300; round++) {
       const states = Array.from({ length: 1 + random.below(4) }, () => randomState(random, 1 + random.below(50)))
       const hashes = SERIALIZERS.map((serializer, i) => {
-        const writes = states.map((state, oid) => ({ oid, data: record(serializer, `Class${oid % 2}`, state) }))
+        const writes = states.map((state, oid) => ({ oid, data: encodeObject(serializer, `Class${oid % 2}`, state) }))
         return hashOf(serializer.name, i === 1 ? writes.reverse() : writes)
       })
       expect(new Set(await Promise.all(hashes)).size, `PERDURE_SEED=${seed}, round ${round}`).to.equal(1)
@@ -178,10 +168,10 @@ describe('contentHash', () => {
   })
 
   it('is that of a chosen snapshot, counts, and tells how far it is', async () => {
-    const storage = await storageOf('msgpack', [{ oid: 0, data: record(msgpack, 'Thing', { a: 1 }) }])
+    const storage = await storageOf('msgpack', [{ oid: 0, data: encodeObject(msgpack, 'Thing', { a: 1 }) }])
     const before = await contentHash(storage)
     const snapshot = storage.snapshot()
-    const data = record(msgpack, 'Thing', { a: 2, b: 3 })
+    const data = encodeObject(msgpack, 'Thing', { a: 2, b: 3 })
     await storage.commit({ base: 1, reads: [], writes: [{ oid: 0, data }] })
     const seen: number[] = []
     const onProgress = ({ objects }: { objects: number }) => void seen.push(objects)
@@ -195,7 +185,7 @@ describe('contentHash', () => {
   it('does not depend on the order of many objects, which threads hash', async () => {
     const writes = Array.from({ length: 30_000 }, (_, oid) => ({
       oid,
-      data: record(msgpack, 'Thing', { oid, text: `text ${oid}` }),
+      data: encodeObject(msgpack, 'Thing', { oid, text: `text ${oid}` }),
     }))
     const whole = await hashOf('msgpack', writes)
     expect(await hashOf('msgpack', writes.reverse())).to.equal(whole)
@@ -210,7 +200,7 @@ describe('contentHash', () => {
     const storage = await storageOf('msgpack', [])
     await failure('PERDURE_CLOSED', () => storage.close().then(() => contentHash(storage)))
     const reason = new Error('enough')
-    const given = await storageOf('msgpack', [{ oid: 0, data: record(msgpack, 'Thing', {}) }])
+    const given = await storageOf('msgpack', [{ oid: 0, data: encodeObject(msgpack, 'Thing', {}) }])
     const thrown = await contentHash(given, { signal: AbortSignal.abort(reason) }).catch((error: unknown) => error)
     expect(thrown).to.equal(reason)
     await failure('PERDURE_SERIALIZER', () => hashOf('paper', [bad]))
