@@ -82,7 +82,8 @@ async function prepare(source: DurusSource, options: MappedImportOptions): Promi
   const { mapping = {}, onProgress, signal } = options
   const tell = (objects: number) => onProgress?.({ phase: 'survey', objects, objectsTotal: source.objects })
   const mapper = await DurusMapper.prepare(source, mapping, { signal, onObjects: tell })
-  onProgress?.({ phase: 'survey', objects: source.objects, objectsTotal: source.objects })
+  tell(source.objects)
+  signal?.throwIfAborted()
   return mapper
 }
 
@@ -103,6 +104,6 @@ async function write(mapper: DurusMapper, writer: BulkWriter, options: MappedImp
   // What Durus has given out, or taken for a node here, is never given to a new object.
   writer.reserve(mapper.nextOid)
   await writer.flush()
-  signal?.throwIfAborted()
   onProgress?.({ phase: 'map', objects: objectsTotal, objectsTotal })
+  signal?.throwIfAborted()
 }
