@@ -39,6 +39,17 @@ export { type Oid, ROOT_OID, type Tid } from './core/oid.js'
 export { type AutomaticPackOptions, PackSchedule } from './core/pack-schedule.js'
 export { isPersistent, noteChange, oidOf, Persistent } from './core/persistent.js'
 export type * from './core/storage.js'
+export type { ClassTarget, DurusMapping, StateConverter } from './durus/map/class-map.js'
+export type { Change, ChangeKind, ChangeSummary } from './durus/map/import-report.js'
+export type { ImportedClass } from './durus/map/map-source.js'
+export type { ValueConverter } from './durus/map/state-mapper.js'
+export type { DurusFormat } from './durus/source.js'
+export {
+  type DurusImportOptions,
+  type DurusImportProgress,
+  type DurusImportReport,
+  importDurus,
+} from './import-durus.js'
 export { type Location, type OpenOptions, open, type Root } from './open.js'
 export type { Registration } from './registration.js'
 export { packFile } from './storages/pack-file.js'

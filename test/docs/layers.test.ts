@@ -18,6 +18,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   workers: ['core', 'journal', 'serializers'],
   storages: ['core', 'journal', 'server', 'workers'],
   conversion: ['core', 'journal', 'serializers', 'storages', 'workers'],
+  durus: ['core', 'journal', 'serializers', 'collections', 'storages', 'workers', 'conversion'],
 }
 
 const FOLDERS = Object.keys(ALLOWED)
