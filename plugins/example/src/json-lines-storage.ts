@@ -24,7 +24,7 @@ export class JsonLinesStorage extends MemoryStorage {
   override readonly kind = 'jsonl'
   override readonly location: string
   override readonly readonly: boolean
-  override readonly capabilities: ReadonlySet<Capability> = new Set<Capability>(['persistent', 'durable'])
+  override readonly capabilities: ReadonlySet<Capability> = new Set<Capability>(['persistent', 'durable', 'restore'])
   readonly #descriptor: number
   /** Where the next line goes. */
   #end: number
