@@ -9,8 +9,10 @@ import {
   type StorageKind,
   type StorageOpenOptions,
 } from './storages/registry.js'
+import { sqliteKind } from './storages/sqlite-kind.js'
 
 registerStorage(fileKind)
+registerStorage(sqliteKind)
 
 /** Options of every kind of storage. */
 const COMMON_OPTIONS = ['serializer', 'readonly', 'createIfMissing']

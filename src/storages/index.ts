@@ -24,3 +24,6 @@ export type {
   RepairProgress,
   RepairReport,
 } from './repair-report.js'
+export type { SqliteBackupOptions, SqliteBackupResult } from './sqlite/backup.js'
+export { SqliteStorage } from './sqlite.js'
+export type { SqliteStorageOptions } from './sqlite-options.js'

@@ -6,6 +6,7 @@ import { packTasks } from './pack-tasks.js'
 import type { TaskResult } from './pool.js'
 import { locateRecords as locateRecordsNow, readRecords as readRecordsNow } from './scan-task.js'
 import { checkTransactions as checkTransactionsNow } from './verify-journal-task.js'
+import { checkStates as checkStatesNow } from './verify-states-task.js'
 import { checkReferences as checkReferencesNow, surveyObjects as surveyObjectsNow } from './verify-task.js'
 
 /*
@@ -38,6 +39,7 @@ function moving<Input, T>(
 
 export const surveyObjects = task(surveyObjectsNow)
 export const checkReferences = task(checkReferencesNow)
+export const checkStates = task(checkStatesNow)
 export const checkTransactions = task(checkTransactionsNow)
 export const locateRecords = task(locateRecordsNow)
 export const readRecords = moving(readRecordsNow, (batch) => [batch.oids.buffer])

@@ -51,7 +51,10 @@ export async function surveyObjects(task: VerifyTask): Promise<VerifyFindings> {
 }
 
 /** A broken module is no matter as long as another one registers the serializer. */
-async function importSerializer({ serializer, modules }: VerifyTask): Promise<Serializer> {
+export async function importSerializer({
+  serializer,
+  modules,
+}: Pick<VerifyTask, 'serializer' | 'modules'>): Promise<Serializer> {
   let failure: PerdureError | undefined
   for (const module of modules) {
     try {
@@ -68,7 +71,13 @@ async function importSerializer({ serializer, modules }: VerifyTask): Promise<Se
   return loadSerializer(serializer)
 }
 
-function decodeState(serializer: Serializer, record: StoredRecord, decoded: DecodedRecord, findings: Findings): void {
+/** Notes a state that cannot be decoded. */
+export function decodeState(
+  serializer: Serializer,
+  record: Pick<StoredRecord, 'oid'>,
+  decoded: DecodedRecord,
+  findings: Pick<Findings, 'add'>,
+): void {
   const { references, className } = decoded
   try {
     serializer.decode(decoded.state, {
