@@ -5,7 +5,7 @@ import type { SqliteStorageSettings } from './sqlite-options.js'
 /** What another thread needs to open the storage too. It passes through `workerData` and `postMessage`. */
 export type SqliteHandle =
   | {
-      readonly kind: 'sqlite'
+      readonly kind: 'sqlite-writable'
       readonly path: string
       readonly settings: SqliteStorageSettings
       readonly opened: OpenedDatabase
@@ -17,5 +17,5 @@ export type SqliteHandle =
 /** Whether a value is what `SqliteStorage.share` has made, after it came through a message. */
 export function isSqliteHandle(value: unknown): value is SqliteHandle {
   const kind = (value as Partial<SqliteHandle> | null)?.kind
-  return kind === 'sqlite' || kind === 'sqlite-readonly'
+  return kind === 'sqlite-writable' || kind === 'sqlite-readonly'
 }

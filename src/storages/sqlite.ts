@@ -89,7 +89,7 @@ export class SqliteStorage implements Storage {
   /** Opens, in another thread of the process, a storage that was {@link share}d. */
   static async attach(handle: SqliteHandle): Promise<SqliteStorage> {
     return new SqliteStorage(
-      handle.kind === 'sqlite'
+      handle.kind === 'sqlite-writable'
         ? await AttachedBackend.open(handle)
         : await ReadonlyBackend.open(handle.path, handle.settings),
     )
@@ -99,7 +99,7 @@ export class SqliteStorage implements Storage {
   share(): { handle: SqliteHandle; transferList: MessagePort[] } {
     this.#assertOpen()
     const handle = this.#backend.share()
-    return { handle, transferList: handle.kind === 'sqlite' ? [handle.writer.port] : [] }
+    return { handle, transferList: handle.kind === 'sqlite-writable' ? [handle.writer.port] : [] }
   }
 
   snapshot(): Snapshot {

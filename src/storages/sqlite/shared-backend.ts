@@ -203,7 +203,7 @@ export class OwnerBackend extends SharedBackend {
 
   share(): SqliteHandle {
     const { path, settings, opened } = this
-    return { kind: 'sqlite', path, settings, opened, writer: this.#thread.connect() }
+    return { kind: 'sqlite-writable', path, settings, opened, writer: this.#thread.connect() }
   }
 
   async close(): Promise<void> {
