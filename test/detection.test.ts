@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, truncateSync, write
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { exportLines } from '../src/export-lines.js'
+import { exportLines } from '../src/conversion/export-lines.js'
 import { open, packFile, repairFile, truncateAfter } from '../src/index.js'
 import { FILE_HEADER_BYTES, TRANSACTION_HEADER_BYTES } from '../src/journal/format.js'
 import { serve } from '../src/server.js'

@@ -21,6 +21,8 @@ export type Capability =
   | 'readers'
   /** `verify` checks every byte of the storage. */
   | 'verify'
+  /** Transactions of another storage can be copied into it: see {@link CommitRequest.restored}. */
+  | 'restore'
 
 /** One new version of one object, as given to {@link Storage.commit}. */
 export interface RecordWrite {
@@ -55,6 +57,18 @@ export interface CommitRequest {
    * whether the transaction was committed.
    */
   readonly token?: Uint8Array
+  /** Says that this is a copy of another storage's transaction. Needs the capability `restore`. */
+  readonly restored?: RestoredTransaction
+}
+
+/**
+ * A transaction that is copied from another storage. What its records refer to may be still to come, so the references
+ * are not checked: whoever copies sees to it that in the end everything is there. Oids that have been allocated before it
+ * are not given out again, not even after the storage was closed: in the other storage they may have been somebody's.
+ */
+export interface RestoredTransaction {
+  /** When it was committed. A storage that keeps times takes this one, or that of the transaction before if it is later. */
+  readonly time: Date
 }
 
 /** Either the transaction's tid, or the objects that have changed since its base. */
@@ -320,7 +334,7 @@ export interface Storage {
    * @throws PerdureError `PERDURE_READONLY`, `PERDURE_RECORD_TOO_LARGE`, `PERDURE_LIMIT`, `PERDURE_NO_SPACE`,
    *   `PERDURE_POISONED`, `PERDURE_OBJECT_MISSING` with `details.oid`, the object that does not exist, and
    *   `details.referrer`, the one that refers to it; `PERDURE_DECODE` if something to be written is not a record;
-   *   `PERDURE_CLOSED`, `PERDURE_THREAD`
+   *   `PERDURE_CLOSED`, `PERDURE_THREAD`; `PERDURE_UNSUPPORTED` for `restored` without the capability `restore`
    */
   commit(request: CommitRequest): Promise<CommitResult>
 

@@ -168,6 +168,7 @@ export class ClientStorage implements Storage {
   async commit(request: CommitRequest): Promise<CommitResult> {
     this.#assertOpen()
     checkRequest(request)
+    if (request.restored !== undefined) this.#assertCan('restore')
     if (this.readonly && request.writes.length > 0) throw this.#readonlyError()
     this.#exchange.checkUsable()
     if (this.#exchange.connection === 0) throw notStored(this.location)

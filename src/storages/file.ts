@@ -244,6 +244,7 @@ function capabilitiesOf(backend: FileBackend): ReadonlySet<Capability> {
   const capabilities = new Set<Capability>(['durable', 'history', 'readers', 'verify'])
   if (!backend.temporary) capabilities.add('persistent')
   if (!(backend instanceof AttachedBackend)) capabilities.add('threads')
+  if (!(backend instanceof ReadonlyBackend)) capabilities.add('restore')
   if (backend instanceof OwnerBackend) capabilities.add('pack')
   return capabilities
 }

@@ -3,6 +3,7 @@ import { type Conflict, PerdureError } from '../core/errors.js'
 import { MAX_ID, type Oid, ROOT_OID, type Tid } from '../core/oid.js'
 import { recordClassName, recordReferences } from '../core/record.js'
 import { ReferenceCheck } from '../core/reference-check.js'
+import { restoredTime } from '../core/restored.js'
 import type {
   Capability,
   CommitRequest,
@@ -38,6 +39,7 @@ interface PendingCommit {
   readonly base: Tid
   readonly reads: readonly Oid[]
   readonly writes: readonly RecordWrite[]
+  readonly restored: boolean
   readonly resolve: (result: CommitResult) => void
   readonly reject: (error: unknown) => void
 }
@@ -45,7 +47,7 @@ interface PendingCommit {
 /**
  * A storage that lives and dies with the object: for tests, caches and trying things out. It keeps every rule that
  * the storages on disk keep; in particular a commit is neither answered nor visible before the next turn of the
- * event loop. What transactions say of themselves (note, user, token) is checked, and not kept.
+ * event loop. What transactions say of themselves (note, user, token, time) is checked, and not kept.
  *
  * `pack` keeps what can be reached from the root in the newest state or in that of an open snapshot, so a
  * transaction under way never refers to an object that was packed away, as long as it holds its snapshot until it
@@ -55,7 +57,7 @@ export class MemoryStorage implements Storage {
   readonly kind: string = 'memory'
   readonly location: string = 'memory'
   readonly serializer: string
-  readonly capabilities: ReadonlySet<Capability> = new Set(['pack'])
+  readonly capabilities: ReadonlySet<Capability> = new Set(['pack', 'restore'])
   readonly readonly: boolean = false
 
   readonly #store = new VersionStore()
@@ -122,10 +124,11 @@ export class MemoryStorage implements Storage {
   async commit(request: CommitRequest): Promise<CommitResult> {
     this.#assertOpen()
     checkRequest(request)
+    const restored = restoredTime(request.restored) !== undefined
     const writes = request.writes.map(({ oid, data }) => ({ oid, data: new Uint8Array(data) }))
     return new Promise((resolve, reject) => {
       if (this.#pending.length === 0) setImmediate(() => this.#runPending())
-      this.#pending.push({ base: request.base, reads: [...request.reads], writes, resolve, reject })
+      this.#pending.push({ base: request.base, reads: [...request.reads], writes, restored, resolve, reject })
     })
   }
 
@@ -142,7 +145,7 @@ export class MemoryStorage implements Storage {
   }
 
   /** Everything that can fail comes before the first change. */
-  #run({ base, reads, writes }: PendingCommit): CommitResult {
+  #run({ base, reads, writes, restored }: PendingCommit): CommitResult {
     if (base > this.#tid) {
       throw new PerdureError(
         'PERDURE_ARGUMENT',
@@ -150,7 +153,7 @@ export class MemoryStorage implements Storage {
       )
     }
     let conflicts = this.#findConflicts(base, reads, writes)
-    if (conflicts.length === 0) conflicts = this.#findRemoved(base, writes)
+    if (conflicts.length === 0 && !restored) conflicts = this.#findRemoved(base, writes)
     if (conflicts.length > 0) {
       this.#conflicts++
       return { conflicts }

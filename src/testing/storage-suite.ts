@@ -6,6 +6,7 @@ import { declareModelTests } from './model-tests.js'
 import { declarePackTests } from './pack-tests.js'
 import { declarePersistenceTests } from './persistence-tests.js'
 import { declareReferenceTests } from './reference-tests.js'
+import { declareRestoreTests } from './restore-tests.js'
 import { declareScanTests } from './scan-tests.js'
 import { declareSnapshotTests } from './snapshot-tests.js'
 import { type StorageSuiteOptions, SuiteContext, type TestHarness } from './suite-context.js'
@@ -19,7 +20,7 @@ export { type StorageSuiteOptions, SUITE_SERIALIZER, type TestHarness } from './
  * @example
  * storageSuite({
  *   name: 'MemoryStorage',
- *   capabilities: ['pack'],
+ *   capabilities: ['pack', 'restore'],
  *   create: async ({ serializer }) => new MemoryStorage({ serializer }),
  * })
  */
@@ -35,6 +36,7 @@ export function storageSuite(options: StorageSuiteOptions): void {
     declareCommitTests(context, harness)
     declareConflictTests(context, harness)
     declareReferenceTests(context, harness)
+    declareRestoreTests(context, harness)
     declareHistoryTests(context, harness)
     declarePackTests(context, harness)
     declarePersistenceTests(context, harness)

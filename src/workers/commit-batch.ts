@@ -23,6 +23,7 @@ export class CommitBatch {
   #known = 0
   #nextOid = 0
   #now = 0
+  #time = 0
 
   constructor(tid: Tid, end: number, accepted: Accepted[]) {
     this.tid = tid
@@ -62,9 +63,17 @@ export class CommitBatch {
     return Math.max(before, this.#nextOid)
   }
 
-  /** One time for the whole batch, and never before that of an earlier one. */
-  now(before: number): number {
-    if (this.#now === 0) this.#now = Math.max(before, Date.now())
+  /**
+   * The time of the next transaction: `restoredAt`, or else one time for the whole batch; and never before that of an
+   * earlier one.
+   */
+  timeAfter(before: number, restoredAt: number | undefined): number {
+    this.#time = Math.max(before, this.#time, restoredAt ?? this.#clock())
+    return this.#time
+  }
+
+  #clock(): number {
+    if (this.#now === 0) this.#now = Date.now()
     return this.#now
   }
 }

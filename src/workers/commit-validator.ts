@@ -15,6 +15,8 @@ export interface PendingCommit {
   readonly base: Tid
   readonly reads: readonly Oid[]
   readonly image: Uint8Array<ArrayBuffer> | undefined
+  /** When a transaction of another storage was committed, in ms since 1970. */
+  readonly restoredAt?: number | undefined
   /** Called once, after the outcome is final and visible to all. */
   readonly answer: (outcome: CommitOutcome) => void
 }
@@ -28,7 +30,7 @@ export interface PendingCommit {
 export function validateCommit(
   journal: JournalGeneration,
   state: JournalState,
-  { base, reads, image: bytes }: PendingCommit,
+  { base, reads, image: bytes, restoredAt }: PendingCommit,
   batch: CommitBatch,
 ): CommitOutcome {
   try {
@@ -39,17 +41,26 @@ export function validateCommit(
     const conflicts = journal.conflicts.find(base, reads, image, state.tid, batch)
     if (conflicts.length > 0) return { conflicts }
     if (image === undefined) return { tid: base }
-    const removed = journal.removals.find(base, image, state.tid, batch)
+    // What is copied may refer to what is still to come.
+    const removed = restoredAt === undefined ? journal.removals.find(base, image, state.tid, batch) : []
     if (removed.length > 0) return { conflicts: removed }
-    return { tid: accept(journal, state, image, batch) }
+    return { tid: accept(journal, state, image, batch, restoredAt) }
   } catch (error) {
     return { error: packError(error) }
   }
 }
 
-function accept(journal: JournalGeneration, state: JournalState, image: TransactionImage, batch: CommitBatch): Tid {
+function accept(
+  journal: JournalGeneration,
+  state: JournalState,
+  image: TransactionImage,
+  batch: CommitBatch,
+  restoredAt: number | undefined,
+): Tid {
   const { index, writer, seed, published } = journal
-  let nextOid = batch.nextOid(state.nextOid)
+  // Oids of the database that is copied were somebody's, even if nobody has them any more.
+  const given = restoredAt === undefined ? 0 : published.get('nextOid')
+  let nextOid = Math.max(given, batch.nextOid(state.nextOid))
   image.forEachRecord((oid) => {
     if (oid >= nextOid) nextOid = oid + 1
   })
@@ -59,7 +70,7 @@ function accept(journal: JournalGeneration, state: JournalState, image: Transact
   const stamp = {
     position: batch.end,
     tid: batch.tid + 1,
-    time: batch.now(state.time),
+    time: batch.timeAfter(state.time, restoredAt),
     durable: writer.durable,
     nextOid,
     seed,

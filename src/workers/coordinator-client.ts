@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { type PackedError, PerdureError, unpackError } from '../core/errors.js'
+import { restoredTime } from '../core/restored.js'
 import type { CommitRequest, CommitResult } from '../core/storage.js'
 import type { SwitchOutcome, SwitchRequest } from '../journal/packed-base.js'
 import { replacedMeanwhile, type SharedJournal } from '../journal/shared-journal.js'
@@ -97,15 +98,16 @@ export class CoordinatorClient {
    *
    * @throws PerdureError (as a rejection) as said at `Storage.commit`
    */
-  commit({ base, reads, writes, ...remarks }: CommitRequest): Promise<CommitResult> {
+  commit({ base, reads, writes, restored, ...remarks }: CommitRequest): Promise<CommitResult> {
     return new Promise((resolve, reject) => {
       if (this.#lost !== undefined) throw this.#lost
       const image = writes.length === 0 ? undefined : layOutTransaction(writes, remarks)
+      const restoredAt = restoredTime(restored)
       const id = ++this.#lastId
       if (this.#waiting.size === 0) this.#port.ref()
       this.#waiting.set(id, { resolve, reject })
       if (this.#outbox.length === 0) queueMicrotask(() => this.#flush())
-      this.#outbox.push({ id, base, reads: reads.slice(), image })
+      this.#outbox.push({ id, base, reads: reads.slice(), image, restoredAt })
     })
   }
 

@@ -103,8 +103,8 @@ class Clients {
   #take(client: MessagePort, request: CoordinatorRequest, batch: PendingCommit[]): void {
     switch (request.type) {
       case 'commits':
-        for (const { id, base, reads, image } of request.commits) {
-          batch.push({ base, reads, image, answer: (outcome) => this.#queue(client, { id, outcome }) })
+        for (const { id, base, reads, image, restoredAt } of request.commits) {
+          batch.push({ base, reads, image, restoredAt, answer: (outcome) => this.#queue(client, { id, outcome }) })
         }
         break
       case 'connect':

@@ -53,6 +53,8 @@ export interface CommitMessage {
   readonly reads: readonly Oid[]
   /** As `layOutTransaction` made it; undefined if nothing is written. */
   readonly image: Uint8Array<ArrayBuffer> | undefined
+  /** Of a transaction that is copied from another storage: when it was committed, in ms since 1970. */
+  readonly restoredAt?: number | undefined
 }
 
 /** From a handle to the coordinator. */

@@ -21,7 +21,7 @@ async function removeFiles(): Promise<void> {
 
 storageSuite({
   name: 'FileStorage',
-  capabilities: ['persistent', 'durable', 'history', 'pack', 'threads', 'readers', 'verify'],
+  capabilities: ['persistent', 'durable', 'history', 'pack', 'threads', 'readers', 'verify', 'restore'],
   create: ({ serializer }) => FileStorage.open(newPath(), { serializer }),
   reopen: (closed) => FileStorage.open(closed.location),
   share: async (open) => FileStorage.attach((open as FileStorage).share().handle),

@@ -6,7 +6,7 @@ import { modelProgram } from '../support/model-program.js'
 
 storageSuite({
   name: 'MemoryStorage',
-  capabilities: ['pack'],
+  capabilities: ['pack', 'restore'],
   create: async ({ serializer }) => new MemoryStorage({ serializer }),
 })
 

@@ -33,6 +33,7 @@ describe('The kind of a Durus file', () => {
     expect(other('create table "objects"("id" INTEGER PRIMARY KEY,"data" BLOB,"refs" BLOB)')).to.equal('sqlite')
     expect(other('CREATE TABLE objects (oid integer primary key, record blob)')).to.equal(undefined)
     expect(other('CREATE TABLE objects (id integer, tid integer, data blob, refs blob)')).to.equal(undefined)
+    expect(other('CREATE TABLE objects (id integer, data blob, refs blob, more blob)')).to.equal(undefined)
     expect(other('CREATE TABLE my_objects (id integer primary key, data blob, refs blob)')).to.equal(undefined)
   })
 })

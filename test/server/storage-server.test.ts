@@ -50,7 +50,7 @@ describe('StorageServer', () => {
         databaseId: '',
         location: 'memory',
         serializer: 'msgpack',
-        capabilities: ['pack'],
+        capabilities: ['pack', 'restore'],
         readonly: false,
         role: 'admin',
       },

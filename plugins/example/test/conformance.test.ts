@@ -13,7 +13,7 @@ serializerSuite(v8, { describe, it }, { mutations: 0 })
 let directory = ''
 storageSuite({
   name: 'JsonLinesStorage',
-  capabilities: ['persistent', 'durable'],
+  capabilities: ['persistent', 'durable', 'restore'],
   async create({ serializer }) {
     directory = await mkdtemp(join(tmpdir(), 'perdure-example-'))
     return JsonLinesStorage.open(join(directory, 'database.jsonl'), { serializer })
