@@ -1,4 +1,5 @@
 import { concurrent, sequential, unsynced } from './suites/commit.mjs'
+import { convert, convertOnly } from './suites/convert.mjs'
 import { create } from './suites/create.mjs'
 import { fieldRead } from './suites/field-read.mjs'
 import { indexFirst, indexOpen, indexWarm } from './suites/index.mjs'
@@ -51,4 +52,6 @@ export const SUITES = {
   'pack-latency': packLatency,
   'pack-stall': packStall,
   'pack-traverse': packTraverse,
+  convert,
+  'convert-only': convertOnly,
 }
