@@ -106,7 +106,7 @@ describe('perdure db start', () => {
       expect(linked.code, linked.stderr).to.equal(0)
     })
 
-    for (const storage of ['file', 'jsonl', 'memory']) {
+    for (const storage of ['file', 'sqlite', 'jsonl', 'memory']) {
       it(`has a temporary database of the kind ${storage}, which is gone when it ends`, async () => {
         const args = ['--storage', storage, '--serializer', 'msgpack']
         const { url, output, end } = await servers.start(args, env())
@@ -123,7 +123,7 @@ describe('perdure db start', () => {
     }
 
     it('leaves one behind if it is killed, which the next one removes', async () => {
-      for (const storage of ['file', 'jsonl']) {
+      for (const storage of ['file', 'sqlite', 'jsonl']) {
         const args = ['--storage', storage, '--serializer', 'msgpack']
         const { end } = await servers.start(args, env())
         const left = temporary()
