@@ -15,10 +15,16 @@ export class OidTable {
   #values = new Float64Array(SMALLEST)
   #shift = 32 - Math.log2(SMALLEST)
   #count = 0
+  #highest: Oid = FREE
 
   /** How many oids have a number. */
   get count(): number {
     return this.#count
+  }
+
+  /** The largest oid that has a number; -1 if none has. */
+  get highest(): Oid {
+    return this.#highest
   }
 
   get(oid: Oid): number | undefined {
@@ -35,6 +41,7 @@ export class OidTable {
       }
       this.#oids[slot] = oid
       this.#count++
+      if (oid > this.#highest) this.#highest = oid
     }
     this.#values[slot] = value
   }

@@ -41,6 +41,7 @@ function expectSame(source: DurusSource, bytes: Buffer, expected: Model): void {
   expect(oids).to.have.lengthOf(expected.size)
   expect(new Set(oids)).to.deep.equal(new Set(expected.keys()))
   expect(source.objects).to.equal(expected.size)
+  expect(source.highestOid).to.equal(Math.max(-1, ...expected.keys()))
   for (const oid of oids) {
     const { data, references, offset } = source.load(oid) ?? expect.fail(`object ${oid} is missing`)
     const record = fileRecord(expected.get(oid) as FileObject)
