@@ -11,7 +11,7 @@ import { TemporaryDirectory } from '../support/temporary-directory.js'
 
 const THING = pickleClass('app', 'Thing')
 const OTHER = pickleClass('app', 'Other')
-const OBJECTS = 9000
+const OBJECTS = 5000
 
 /** A graph of many objects, more than one chunk, with something to report in each. */
 function manyObjects(): DurusGraph {
