@@ -71,18 +71,9 @@ export async function tallyContent(
       report()
     },
   })
-  await feed(pipeline, snapshot)
+  await pipeline.run(snapshot, expected)
   report()
   return tally
-}
-
-/** Sends every record of a snapshot through. */
-export async function feed(pipeline: RecordPipeline, snapshot: Snapshot): Promise<void> {
-  for await (const { oid, data } of snapshot.records()) {
-    const wait = pipeline.add(oid, data)
-    if (wait !== undefined) await wait
-  }
-  await pipeline.end()
 }
 
 /** How many objects a storage says it has; 0 if it does not tell. */

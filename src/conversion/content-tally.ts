@@ -3,7 +3,7 @@ import type { Oid } from '../core/oid.js'
 import type { Snapshot } from '../core/storage.js'
 import { HashSum } from './hash-sum.js'
 import { OidSet } from './oid-set.js'
-import type { TranscodeResult } from './transcode.js'
+import type { TranscodeResult } from './transcoder.js'
 
 /** Adds up what records have turned out to hold. */
 export class ContentTally {

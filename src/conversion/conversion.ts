@@ -5,7 +5,7 @@ import { checkKnown } from '../serializers/registry.js'
 import type { StorageKind } from '../storages/registry.js'
 import type { WorkerPool } from '../workers/pool.js'
 import { BulkWriter } from './bulk-writer.js'
-import { type ContentHashProgress, feed, objectsOf, tallyContent } from './content-hash.js'
+import { type ContentHashProgress, objectsOf, tallyContent } from './content-hash.js'
 import { ContentTally, missingObject } from './content-tally.js'
 import { type CopiedHistory, compareHistory, copyHistory } from './copy-history.js'
 import { Draft } from './draft.js'
@@ -148,7 +148,7 @@ class Conversion {
         this.#report('copy', tally, objectsTotal)
       },
     })
-    await feed(pipeline, this.#newest)
+    await pipeline.run(this.#newest, objectsTotal)
     writer.reserve(nextOidOf(source))
     await writer.flush()
     return tally

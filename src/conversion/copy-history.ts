@@ -3,7 +3,7 @@ import type { Tid } from '../core/oid.js'
 import type { Snapshot, Storage, StoredRecord, TransactionInfo } from '../core/storage.js'
 import type { WorkerPool } from '../workers/pool.js'
 import { BulkWriter } from './bulk-writer.js'
-import { feed } from './content-hash.js'
+import { objectsOf } from './content-hash.js'
 import { HistoryWriter } from './history-writer.js'
 import { addChunk } from './record-chunk.js'
 import { RecordPipeline } from './record-pipeline.js'
@@ -68,10 +68,8 @@ async function oldestState(source: Storage): Promise<Oldest> {
 
 async function copyState(copy: HistoryCopy, { snapshot, time }: Oldest): Promise<number> {
   const writer = new BulkWriter(copy.target, { time, note: 'what there was before the history' })
-  await feed(
-    pipelineInto(copy, (oid, data) => writer.add(oid, data)),
-    snapshot,
-  )
+  const pipeline = pipelineInto(copy, (oid, data) => writer.add(oid, data))
+  await pipeline.run(snapshot, objectsOf(copy.source))
   writer.reserve(copy.nextOid)
   await writer.flush()
   return writer.parts

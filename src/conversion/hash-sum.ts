@@ -23,12 +23,24 @@ export class HashSum {
   add(summand: Buffer): void {
     const words = this.#words
     for (let i = 0; i < WORDS; i++) words[i] = (words[i] as number) + summand.readUInt32BE(i * WORD_BYTES)
+    this.#count()
+  }
+
+  #count(): void {
     if (++this.#pending === MAX_PENDING) this.#carry()
   }
 
   /** Adds the SHA-256 of some bytes. */
   addHashOf(bytes: Uint8Array): void {
-    this.add(hash('sha256', bytes, 'buffer'))
+    // A text of 32 bytes is given twice as fast as a buffer with them.
+    const digest = hash('sha256', bytes, 'binary')
+    const words = this.#words
+    for (let i = 0, at = 0; i < WORDS; i++, at += WORD_BYTES) {
+      const high = digest.charCodeAt(at) * 0x100 + digest.charCodeAt(at + 1)
+      const low = digest.charCodeAt(at + 2) * 0x100 + digest.charCodeAt(at + 3)
+      words[i] = (words[i] as number) + high * 0x10000 + low
+    }
+    this.#count()
   }
 
   #carry(): void {

@@ -26,51 +26,52 @@ export function recordAt({ ends, data }: RecordChunk, i: number): Uint8Array {
 
 /** Gathers records into chunks. */
 export class ChunkBuilder {
-  #oids: Float64Array<ArrayBuffer>
-  #ends: Uint32Array<ArrayBuffer>
+  readonly #oids: Oid[] = []
+  readonly #ends: number[] = []
   #data: Uint8Array<ArrayBuffer>
-  #objects = 0
   #bytes = 0
 
-  /** Room for the records that are expected. */
-  constructor(objects = CHUNK_OBJECTS, bytes = CHUNK_BYTES) {
-    this.#oids = new Float64Array(objects)
-    this.#ends = new Uint32Array(objects)
-    this.#data = new Uint8Array(bytes)
+  /** @param expectedBytes size of the records, more or less */
+  constructor(expectedBytes = CHUNK_BYTES) {
+    this.#data = new Uint8Array(expectedBytes)
   }
 
   get isEmpty(): boolean {
-    return this.#objects === 0
+    return this.#oids.length === 0
   }
 
   /** Whether there is room for a record of so many bytes. One that is larger than a chunk fits into an empty one. */
   hasRoom(bytes: number): boolean {
-    return this.#objects < CHUNK_OBJECTS && (this.#bytes + bytes <= CHUNK_BYTES || this.#objects === 0)
+    const objects = this.#oids.length
+    return objects < CHUNK_OBJECTS && (this.#bytes + bytes <= CHUNK_BYTES || objects === 0)
   }
 
   /** @param parts of the record, one after the other; they are copied */
   add(oid: Oid, ...parts: readonly Uint8Array[]): void {
     for (const part of parts) this.#append(part)
-    this.#oids[this.#objects] = oid
-    this.#ends[this.#objects++] = this.#bytes
+    this.#oids.push(oid)
+    this.#ends.push(this.#bytes)
   }
 
   #append(bytes: Uint8Array): void {
-    const end = this.#bytes + bytes.length
-    if (end > this.#data.length) {
-      const larger = new Uint8Array(Math.max(end, 2 * this.#data.length))
-      larger.set(this.#data.subarray(0, this.#bytes))
-      this.#data = larger
-    }
+    this.#reserve(bytes.length)
     this.#data.set(bytes, this.#bytes)
-    this.#bytes = end
+    this.#bytes += bytes.length
+  }
+
+  #reserve(bytes: number): void {
+    const end = this.#bytes + bytes
+    if (end <= this.#data.length) return
+    const larger = new Uint8Array(Math.max(end, 2 * this.#data.length))
+    larger.set(this.#data.subarray(0, this.#bytes))
+    this.#data = larger
   }
 
   /** What has been gathered. The builder is not to be used afterwards. */
   take(): RecordChunk {
     return {
-      oids: this.#oids.subarray(0, this.#objects),
-      ends: this.#ends.subarray(0, this.#objects),
+      oids: Float64Array.from(this.#oids),
+      ends: Uint32Array.from(this.#ends),
       data: this.#data.subarray(0, this.#bytes),
     }
   }

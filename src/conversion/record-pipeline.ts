@@ -1,14 +1,21 @@
 import type { Oid } from '../core/oid.js'
+import type { Snapshot } from '../core/storage.js'
 import { serializerModules } from '../serializers/registry.js'
+import { FileSnapshot } from '../storages/file-snapshot.js'
 import { WorkerPool } from '../workers/pool.js'
+import type { ReadTask } from '../workers/scan-task.js'
 import { ChunkBuilder, chunkBuffers, type RecordChunk } from './record-chunk.js'
-import type { TranscodeResult, TranscodeTask } from './transcode.js'
+import type { ChunkTask, StretchTask } from './transcode-tasks.js'
+import type { TranscodeOptions, TranscodeResult } from './transcoder.js'
+
+/** So few are read faster in place than threads are started. */
+const FEW_OBJECTS = 4096
 
 /** Chunks begun ahead of the one that is awaited, besides one for each thread. */
 const CHUNKS_AHEAD = 2
 
 /** What is to be done with every record. */
-export interface PipelineOptions extends Pick<TranscodeTask, 'from' | 'to' | 'hashed'> {
+export interface PipelineOptions extends Pick<TranscodeOptions, 'from' | 'to' | 'hashed'> {
   /** Gets the results, in the order in which the records were added; the next one when it has resolved. */
   readonly onChunk: (result: TranscodeResult) => void | Promise<void>
   readonly signal?: AbortSignal | undefined
@@ -48,16 +55,47 @@ export class RecordPipeline {
 
   async #begin(chunk: RecordChunk): Promise<void> {
     this.#options.signal?.throwIfAborted()
-    const result = this.#pool.run<TranscodeTask, TranscodeResult>('transcode', this.#task(chunk), chunkBuffers(chunk))
+    const result = this.#pool.run<ChunkTask, TranscodeResult>('transcodeChunk', this.#task(chunk), chunkBuffers(chunk))
     // Whoever awaits it gets the error; after a failure nobody does.
     result.catch(() => {})
     this.#running.push(result)
     if (this.#running.length >= this.#pool.size + CHUNKS_AHEAD) await this.#finishFirst()
   }
 
-  #task(chunk: RecordChunk): TranscodeTask {
+  #task(chunk: RecordChunk): ChunkTask {
+    return { chunk, ...this.#work() }
+  }
+
+  #work(): TranscodeOptions {
     const { from, to, hashed } = this.#options
-    return { chunk, from, to, hashed, modules: serializerModules() }
+    return { from, to, hashed, modules: serializerModules() }
+  }
+
+  /**
+   * Sends every record of a snapshot through; then there is nothing to be added. The order is whatever is fast.
+   *
+   * @param objects how many there are, more or less
+   * @throws as {@link add}, and what reading the snapshot throws
+   */
+  async run(snapshot: Snapshot, objects: number): Promise<void> {
+    if (snapshot instanceof FileSnapshot && objects > FEW_OBJECTS) return this.#readInThreads(snapshot)
+    for await (const { oid, data } of snapshot.records()) {
+      const wait = this.add(oid, data)
+      if (wait !== undefined) await wait
+    }
+    await this.end()
+  }
+
+  async #readInThreads(snapshot: FileSnapshot): Promise<void> {
+    const { onChunk, signal } = this.#options
+    const pool = this.#pool
+    const read = (stretch: ReadTask) =>
+      pool.run<StretchTask, TranscodeResult>('transcodeStretch', { stretch, ...this.#work() })
+    signal?.throwIfAborted()
+    for await (const result of snapshot.stretches(pool, read)) {
+      await onChunk(result)
+      signal?.throwIfAborted()
+    }
   }
 
   async #finishFirst(): Promise<void> {
@@ -75,8 +113,8 @@ export class RecordPipeline {
 
   async #doHere(chunk: RecordChunk): Promise<void> {
     this.#options.signal?.throwIfAborted()
-    const { transcode } = await import('./transcode.js')
-    await this.#options.onChunk(await transcode(this.#task(chunk)))
+    const { transcodeChunk } = await import('./transcode-tasks.js')
+    await this.#options.onChunk(await transcodeChunk(this.#task(chunk)))
   }
 }
 

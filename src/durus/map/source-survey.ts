@@ -63,10 +63,22 @@ export class SourceSurvey {
     return this.#highest
   }
 
+  /** All classes, by their indexes; those of garbage are not there. */
+  get types(): readonly (MappedClass | undefined)[] {
+    return this.#mapped
+  }
+
+  /** The index of an object's class among {@link types}, if the object is there and can be reached. */
+  typeOf(oid: Oid): number | undefined {
+    const number = this.#graph.oids.find(oid)
+    if (number < 0 || !this.#graph.has(number) || !this.#reached.has(number)) return undefined
+    return this.#classIndex(number)
+  }
+
   /** The class of an object, if it is there and can be reached. */
   classOf(oid: Oid): MappedClass | undefined {
-    const number = this.#graph.oids.find(oid)
-    return number >= 0 && this.#graph.has(number) && this.#reached.has(number) ? this.#mappedClass(number) : undefined
+    const index = this.typeOf(oid)
+    return index === undefined ? undefined : this.#mapped[index]
   }
 
   /** True for nodes of BTrees that something else than trees refers to: they cannot be made anew with a tree alone. */
@@ -187,10 +199,6 @@ export class SourceSurvey {
 
   #family(number: number): Family | undefined {
     return this.#families[this.#classIndex(number)]
-  }
-
-  #mappedClass(number: number): MappedClass | undefined {
-    return this.#mapped[this.#classIndex(number)]
   }
 }
 
