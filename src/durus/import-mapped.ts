@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { BulkWriter } from '../conversion/bulk-writer.js'
 import { Draft } from '../conversion/draft.js'
-import { type RecordChunk, recordAt } from '../conversion/record-chunk.js'
+import { addChunk, type RecordChunk } from '../conversion/record-chunk.js'
 import type { Serializer } from '../core/serializer.js'
 import type { StorageKind } from '../storages/registry.js'
 import type { DurusMapping } from './map/class-map.js'
@@ -99,8 +99,9 @@ async function write(mapper: DurusMapper, writer: BulkWriter, options: MappedImp
   const { onProgress, signal, serializer, threadsFrom = THREADS_FROM } = options
   const encoder = new RecordEncoder(serializer)
   const objectsTotal = mapper.objects
+  const store = (chunk: RecordChunk) => addChunk(chunk, (oid, data) => writer.add(oid, data))
   const useThreads = objectsTotal >= threadsFrom && mapper.canUseThreads
-  await using pipeline = useThreads ? mapper.pipeline(serializer.name, (chunk) => addChunk(writer, chunk)) : undefined
+  await using pipeline = useThreads ? mapper.pipeline(serializer.name, store) : undefined
   let objects = 0
   for (const pending of mapper.pending()) {
     if (pipeline !== undefined && pending.type.family !== 'tree') {
@@ -123,11 +124,4 @@ async function write(mapper: DurusMapper, writer: BulkWriter, options: MappedImp
   await writer.flush()
   onProgress?.({ phase: 'map', objects: objectsTotal, objectsTotal })
   signal?.throwIfAborted()
-}
-
-async function addChunk(writer: BulkWriter, chunk: RecordChunk): Promise<void> {
-  for (const [i, oid] of chunk.oids.entries()) {
-    const added = writer.add(oid, recordAt(chunk, i))
-    if (added !== undefined) await added
-  }
 }

@@ -35,7 +35,7 @@ export async function mapChunk(task: MapTask): Promise<MapResult> {
   for (const [i, oid] of chunk.oids.entries()) typeOf.set(oid, types[i] as number)
   const classOf = (oid: Oid) => classes[typeOf.get(oid) ?? -1]?.className
   const mapper = new ObjectMapper({ classOf, converters: new Map(), changes })
-  const records = new ChunkBuilder(chunk.oids.length, chunk.data.length)
+  const records = new ChunkBuilder(chunk.data.length)
   for (const [i, oid] of chunk.oids.entries()) {
     const object = { oid, data: recordAt(chunk, i), references: [], offset: 0 }
     records.add(oid, encoder.encode(mapper.map(object, classes[types[i] as number] as MappedClass)))

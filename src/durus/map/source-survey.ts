@@ -27,6 +27,9 @@ export class SourceSurvey {
   readonly #unreadable = new Map<number, unknown>()
   readonly #types: PythonGlobal[] = []
   readonly #typeIndexes = new Map<string, number>()
+  /** Of the object before: often the next one has the same. */
+  #lastType: PythonGlobal | undefined
+  #lastIndex = 0
   readonly #families: Family[] = []
   readonly #counts: number[] = []
   readonly #strays = new Set<number>()
@@ -142,6 +145,13 @@ export class SourceSurvey {
   }
 
   #typeIndex(type: PythonGlobal): number {
+    if (type === this.#lastType) return this.#lastIndex
+    this.#lastType = type
+    this.#lastIndex = this.#findTypeIndex(type)
+    return this.#lastIndex
+  }
+
+  #findTypeIndex(type: PythonGlobal): number {
     const { dottedName } = type
     const known = this.#typeIndexes.get(dottedName)
     if (known !== undefined) return known
