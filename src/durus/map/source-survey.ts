@@ -27,6 +27,9 @@ export class SourceSurvey {
   readonly #unreadable = new Map<number, unknown>()
   readonly #types: PythonGlobal[] = []
   readonly #typeIndexes = new Map<string, number>()
+  /** Of the object before: often the next one has the same. */
+  #lastType: PythonGlobal | undefined
+  #lastIndex = 0
   readonly #families: Family[] = []
   readonly #counts: number[] = []
   readonly #strays = new Set<number>()
@@ -63,10 +66,22 @@ export class SourceSurvey {
     return this.#highest
   }
 
+  /** All classes, by their indexes; those of garbage are not there. */
+  get types(): readonly (MappedClass | undefined)[] {
+    return this.#mapped
+  }
+
+  /** The index of an object's class among {@link types}, if the object is there and can be reached. */
+  typeOf(oid: Oid): number | undefined {
+    const number = this.#graph.oids.find(oid)
+    if (number < 0 || !this.#graph.has(number) || !this.#reached.has(number)) return undefined
+    return this.#classIndex(number)
+  }
+
   /** The class of an object, if it is there and can be reached. */
   classOf(oid: Oid): MappedClass | undefined {
-    const number = this.#graph.oids.find(oid)
-    return number >= 0 && this.#graph.has(number) && this.#reached.has(number) ? this.#mappedClass(number) : undefined
+    const index = this.typeOf(oid)
+    return index === undefined ? undefined : this.#mapped[index]
   }
 
   /** True for nodes of BTrees that something else than trees refers to: they cannot be made anew with a tree alone. */
@@ -130,6 +145,13 @@ export class SourceSurvey {
   }
 
   #typeIndex(type: PythonGlobal): number {
+    if (type === this.#lastType) return this.#lastIndex
+    this.#lastType = type
+    this.#lastIndex = this.#findTypeIndex(type)
+    return this.#lastIndex
+  }
+
+  #findTypeIndex(type: PythonGlobal): number {
     const { dottedName } = type
     const known = this.#typeIndexes.get(dottedName)
     if (known !== undefined) return known
@@ -187,10 +209,6 @@ export class SourceSurvey {
 
   #family(number: number): Family | undefined {
     return this.#families[this.#classIndex(number)]
-  }
-
-  #mappedClass(number: number): MappedClass | undefined {
-    return this.#mapped[this.#classIndex(number)]
   }
 }
 

@@ -11,6 +11,7 @@ import { openDurusFile } from '../../../src/durus/open.js'
 import { msgpack } from '../../../src/serializers/msgpack.js'
 import { Random } from '../../../src/testing/random.js'
 import { mutate } from '../../server/fuzz/mutation.js'
+import { allMapped } from '../../support/all-mapped.js'
 import { durusFixture } from '../../support/durus-fixtures.js'
 import { durusData, durusReference, int, type PythonValue, pickleClass } from '../../support/pickle-writer.js'
 
@@ -140,7 +141,7 @@ export async function fuzzFiles(count: number, seed: number, bytes: Buffer, path
       const source = await openDurusFile(path)
       try {
         const mapper = await DurusMapper.prepare(source, {}, {})
-        for (const { oid } of mapper.mapped()) if (!Number.isSafeInteger(oid)) throw new Error(`oid ${oid}`)
+        for (const { oid } of allMapped(mapper)) if (!Number.isSafeInteger(oid)) throw new Error(`oid ${oid}`)
       } finally {
         source.close()
       }

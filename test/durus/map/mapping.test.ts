@@ -7,6 +7,7 @@ import type { DurusMapping } from '../../../src/durus/map/class-map.js'
 import type { ChangeKind } from '../../../src/durus/map/import-report.js'
 import { DurusMapper } from '../../../src/durus/map/map-source.js'
 import type { MappedObject } from '../../../src/durus/map/object-mapper.js'
+import { allMapped } from '../../support/all-mapped.js'
 import {
   BNODE,
   DurusGraph,
@@ -28,7 +29,7 @@ interface Mapped {
 
 async function mapAll(graph: DurusGraph, mapping: DurusMapping = {}): Promise<Mapped> {
   const mapper = await DurusMapper.prepare(graph.source(), mapping, {})
-  const objects = new Map(Array.from(mapper.mapped(), (object) => [object.oid, object]))
+  const objects = new Map(Array.from(allMapped(mapper), (object) => [object.oid, object]))
   const changes = Object.fromEntries(mapper.changes().map(({ kind, count }) => [kind, count]))
   return { objects, mapper, changes }
 }
