@@ -9,6 +9,7 @@ import type { DurusMapping } from './map/class-map.js'
 import type { ChangeSummary } from './map/import-report.js'
 import { DurusMapper, type ImportedClass } from './map/map-source.js'
 import { RecordEncoder } from './map/record-encoder.js'
+import { checkOids } from './oid-limit.js'
 import type { DurusSource } from './source.js'
 
 /** Fewer objects are mapped before threads have started. */
@@ -66,6 +67,7 @@ export async function importMapped(
   options: MappedImportOptions,
 ): Promise<MappedImportReport> {
   const { kind, serializer } = options
+  checkOids(source, kind)
   // Who may not read the source may not read the copy.
   const { mode } = statSync(source.path)
   await using draft = await Draft.create(target, kind, { serializer: serializer.name, mode })
