@@ -12,6 +12,9 @@ import type { ClassMap, Family, MappedClass } from './class-map.js'
 /** Objects looked at before others get a turn. */
 const TURN_OBJECTS = 4096
 
+/** Objects in memory at a time: few, so that they do not grow old. */
+const BATCH_OBJECTS = 256
+
 export interface SurveyOptions {
   readonly signal?: AbortSignal | undefined
   /** Called now and then with the number of objects that have been looked at. */
@@ -109,11 +112,11 @@ export class SourceSurvey {
       const object = source.load(oid)
       if (object === undefined) continue
       batch.push(object)
-      if (batch.length < TURN_OBJECTS) continue
+      if (batch.length < BATCH_OBJECTS) continue
       this.#add(batch, reader)
       objects += batch.length
       batch = []
-      await turn(options, objects)
+      if (objects % TURN_OBJECTS === 0) await turn(options, objects)
     }
     this.#add(batch, reader)
   }
