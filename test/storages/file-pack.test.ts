@@ -1,4 +1,14 @@
-import { closeSync, copyFileSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { expect } from 'chai'
 import { CorruptionError } from '../../src/core/errors.js'
 import { type Oid, ROOT_OID } from '../../src/core/oid.js'
@@ -146,6 +156,16 @@ describe('FileStorage.pack', () => {
     expect(existsSync(packPath(path))).to.equal(false)
     storage = await FileStorage.open(path)
     expect(await oidsOf(storage)).to.deep.equal([0, 1, 2, 3])
+  })
+
+  it('leaves to the file its permissions, and gives them to what lies beside it', async () => {
+    await family()
+    await storage.close()
+    for (const name of readdirSync(directory.path)) chmodSync(directory.join(name), 0o600)
+    storage = await FileStorage.open(path)
+    await storage.pack()
+    const shared = readdirSync(directory.path).filter((name) => (statSync(directory.join(name)).mode & 0o077) !== 0)
+    expect(shared.filter((name) => !name.endsWith('.lock'))).to.deep.equal([])
   })
 
   it('keeps the old file if asked to, in place of an earlier one', async () => {
