@@ -11,6 +11,8 @@ const TARGETS = [
   { of: 'unsynced/perdure', to: 'unsynced/better-sqlite3', least: 0.5 },
   { of: 'open/perdure 1,000,000', to: 'open/perdure 10,000', most: 2 },
   { of: 'open/perdure 1,000,000', most: 60 },
+  { of: 'index-first/memory', to: 'index-first/paged', least: 1 },
+  { of: 'index-warm/memory', to: 'index-warm/paged', least: 0.9 },
   { of: 'server-traverse/perdure-server', least: 60_000 },
   { of: 'server-traverse/perdure-server', to: 'server-traverse/perdure', least: 0.3 },
   { of: 'server-crawl/perdure-server', least: 120_000 },

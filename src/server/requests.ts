@@ -4,6 +4,7 @@ import type { PointInTime, Snapshot, StorageStatistics, TransactionRange } from 
 import type { Identity } from './authentication.js'
 import { Commits } from './commits.js'
 import { Maintenance } from './maintenance.js'
+import { OidAllowance } from './oid-allowance.js'
 import type { Output } from './output.js'
 import { type ActiveRequest, PartStream } from './part-stream.js'
 import { assertPermitted } from './permissions.js'
@@ -13,9 +14,6 @@ import { ReadAhead } from './read-ahead.js'
 import { streamBatches, streamMany, streamRecords, streamTransactions } from './record-streams.js'
 import type { SessionHost } from './session-host.js'
 import { SnapshotTable } from './snapshot-table.js'
-
-/** Oids that one request may reserve. */
-const MOST_ALLOCATED = 1_048_576
 
 /** Oids in the `loadMany` requests of one client that have not been answered. In a frame they may take a byte each. */
 const MOST_OIDS_WANTED = 1_048_576
@@ -47,6 +45,7 @@ export class Requests {
   readonly #onAnswer: () => void
   readonly #snapshots: SnapshotTable
   readonly #readAhead = new ReadAhead()
+  readonly #oids = new OidAllowance()
   readonly #commits: Commits
   readonly #active = new Map<number, ActiveRequest>()
   readonly #running = new Set<Promise<void>>()
@@ -64,7 +63,7 @@ export class Requests {
     this.#limits = limits
     this.#output = output
     this.#onAnswer = onAnswer
-    this.#commits = new Commits(host, identity, limits.frameBytes, (tid) => this.#cover(tid))
+    this.#commits = new Commits(host, identity, limits.frameBytes, this.#oids, (tid) => this.#cover(tid))
   }
 
   /** Whether the client has to wait before it may ask for more. */
@@ -212,12 +211,8 @@ export class Requests {
   }
 
   #allocate({ count }: Of<'allocate'>): Reply {
-    if (count > MOST_ALLOCATED) {
-      throw new PerdureError('PERDURE_LIMIT', `${count} oids cannot be reserved at once: ${MOST_ALLOCATED} at most.`, {
-        details: { limit: MOST_ALLOCATED },
-      })
-    }
-    return { type: 'allocated', first: this.#host.services.storage.allocateOids(count) }
+    const { storage } = this.#host.services
+    return { type: 'allocated', first: this.#oids.take(count, (wanted) => storage.allocateOids(wanted)) }
   }
 
   #maintain(id: number, request: Of<'pack'> | Of<'verify'>): undefined {

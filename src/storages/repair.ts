@@ -3,6 +3,7 @@ import { FailingFile } from '../journal/failing-file.js'
 import { acquireFileLock, assertNotLocked } from '../journal/file-lock.js'
 import { nodeFileSystem, type OpenFile } from '../journal/journal-file.js'
 import { canonicalPath } from './canonical-path.js'
+import { requirePossibleJournal } from './identify.js'
 import type { RepairKeep, RepairOptions, RepairReport } from './repair-report.js'
 
 const KEEP: readonly RepairKeep[] = ['records', 'transactions', 'prefix']
@@ -19,8 +20,8 @@ const OPTIONS = ['to', 'keep', 'unacknowledged', 'serializer', 'onProgress', 'si
  * @param path of the damaged file; the files `.index` and `.live` beside it are used as witnesses, if they are there
  * @throws PerdureError `PERDURE_LOCKED` if a process has the file open for writing; `PERDURE_ARGUMENT` if there is a
  *   file at the new path; `PERDURE_SERIALIZER` if the file header is damaged and `options.serializer` is not given;
- *   `PERDURE_NOT_FOUND`, `PERDURE_NOT_A_DATABASE`, `PERDURE_FORMAT_VERSION`, `PERDURE_PERMISSION`,
- *   `PERDURE_NO_SPACE`, `PERDURE_IO`; `PERDURE_CORRUPTION` if not one transaction is left; the reason of the signal
+ *   `PERDURE_NOT_FOUND`, `PERDURE_NOT_A_DATABASE`, `PERDURE_UNSUPPORTED` for another kind of storage,
+ *   `PERDURE_FORMAT_VERSION`, `PERDURE_PERMISSION`, `PERDURE_NO_SPACE`, `PERDURE_IO`; `PERDURE_CORRUPTION` if not one transaction is left; the reason of the signal
  *
  * @example
  * const { to, lost } = await repairFile('bank.perdure')
@@ -31,6 +32,7 @@ export async function repairFile(path: string, options: RepairOptions = {}): Pro
   const from = canonicalPath(path)
   const to = canonicalPath(options.to ?? `${from}.repaired`)
   options.signal?.throwIfAborted()
+  const refusal = await requirePossibleJournal(path, 'repairFile')
   // Loaded only when it is needed, as it rarely is.
   const { Repair } = await import('./repair-work.js')
   const source = new FailingFile(nodeFileSystem.open(from, 'read'))
@@ -41,9 +43,15 @@ export async function repairFile(path: string, options: RepairOptions = {}): Pro
       assertNotLocked(from)
       return report
     })
+  } catch (error) {
+    throw refusal !== undefined && isNoDatabase(error) ? refusal : error
   } finally {
     source.close()
   }
+}
+
+function isNoDatabase(error: unknown): boolean {
+  return error instanceof PerdureError && error.code === 'PERDURE_NOT_A_DATABASE'
 }
 
 /**
