@@ -1,8 +1,10 @@
 import type { CommitOptions } from './connection-options.js'
-import { type Conflict, ConflictError, PerdureError } from './errors.js'
+import { type Conflict, ConflictError, type ErrorCode, PerdureError } from './errors.js'
 import type { Oid, Tid } from './oid.js'
 import { recordClassName } from './record.js'
 import type { RecordWrite, Snapshot, Storage, StoredRecord, TransactionInfo } from './storage.js'
+
+const LACKING: ReadonlySet<string> = new Set<ErrorCode>(['PERDURE_CONFLICT', 'PERDURE_OBJECT_MISSING'])
 
 /**
  * Commits the inverse of one transaction: every object that it changed becomes what it was before. Works on records,
@@ -22,6 +24,10 @@ export async function undoTransaction(storage: Storage, tid: Tid, remarks: Commi
   const before = await storage.snapshotAt(tid - 1)
   try {
     return await undoAt(storage, tid, before, remarks)
+  } catch (error) {
+    // It may lack what a pack has removed meanwhile, along with the transaction: then that is what is wrong.
+    if (LACKING.has((error as PerdureError).code)) (await storage.snapshotAt(tid - 1)).release()
+    throw error
   } finally {
     before.release()
   }
