@@ -5,6 +5,7 @@ import { EXIT, exitCodeOf } from './exit-codes.js'
 import { preferStronger } from './prefer-stronger.js'
 import { type RegisteredBy, registerPlugins } from './registrations.js'
 import { configFlag } from './setting-flags.js'
+import { toldError } from './told-error.js'
 
 /** What all commands have in common: the flag `--config`, and how errors are reported. */
 export abstract class PerdureCommand extends Command {
@@ -35,14 +36,13 @@ export abstract class PerdureCommand extends Command {
   /** An error of this package is told in its own words, without a stack, and with an exit code for its kind. */
   protected override async catch(error: Error & { exitCode?: number }): Promise<unknown> {
     if (error instanceof ExitError) process.exitCode = error.oclif.exit ?? EXIT.failure
-    if (!(error instanceof PerdureError)) return super.catch(error)
-    const exit = exitCodeOf(error.code)
-    if (this.jsonEnabled()) {
-      const { code, message, details } = error
-      this.logJson({ error: { code, message, details } })
+    else if (this.jsonEnabled()) {
+      const { exit, ...told } = toldError(error)
+      this.logJson({ error: told })
       process.exitCode = exit
       return undefined
     }
-    this.error(error.message, { code: error.code, exit })
+    if (!(error instanceof PerdureError)) return super.catch(error)
+    this.error(error.message, { code: error.code, exit: exitCodeOf(error.code) })
   }
 }

@@ -18,7 +18,8 @@ export default class DbGet extends PerdureCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(DbGet)
     await using db = await openTarget(flags, undefined, { readonly: true })
-    return db.view((_root, connection) => {
+    // Awaited here, because the database is closed when this function returns.
+    return await db.view((_root, connection) => {
       const value = connection.find(args.path)
       this.log(typeof value === 'string' ? value : render(value, process.stdout.isTTY))
       return { value: toPlain(value, 2) }
