@@ -139,4 +139,24 @@ describe('perdure db client', () => {
     expect(readFileSync(history, 'utf8')).to.include("root.get('bob').owner")
     expect(statSync(history).mode & 0o777).to.equal(0o600)
   })
+
+  it('gives up at Ctrl-C what is running, and stays', async () => {
+    const env = { ...process.env, PERDURE_HISTORY: '', TERM: 'xterm', NO_COLOR: '1' }
+    const command = `'${process.execPath}' '${join(PACKAGE, 'bin/perdure.js')}' db client --file bank.perdure`
+    const terminal = new PseudoTerminal(command, { cwd: directory.path, env })
+    try {
+      await terminal.see('perdure> ')
+      for (const endless of ['await new Promise(() => {})', 'for (;;) {}']) {
+        terminal.type(`console.log('be' + 'gun'); ${endless}\r`)
+        await terminal.see('begun\n')
+        terminal.type('\x03')
+        await terminal.see('interrupted by')
+        await terminal.see('perdure> ')
+      }
+      terminal.type('40 + 2\r')
+      await terminal.see('\n42\n')
+    } finally {
+      terminal.kill()
+    }
+  })
 })

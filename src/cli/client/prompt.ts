@@ -27,6 +27,8 @@ export async function runPrompt(): Promise<PromptResult> {
     prompt: 'perdure> ',
     terminal,
     useGlobal: true,
+    // Otherwise nothing would end the wait for what never comes, or a loop.
+    breakEvalOnSigint: true,
     ignoreUndefined: true,
     writer: (value: unknown) => render(value, terminal),
   })
