@@ -79,7 +79,13 @@ export class ServeLog implements ServerLog {
     if (typeof destination === 'object') return new ServeLog(pino(settings, destination))
     const output = pino.destination({ dest: destination, sync: false, mode: 0o640, maxLength: MAX_WAITING_BYTES })
     if (typeof destination === 'number') return new ServeLog(pino(settings, output), output)
-    await opened(output, destination)
+    try {
+      await opened(output, destination)
+    } catch (error) {
+      // Otherwise pino would write to it when the process ends, and fail.
+      Object.assign(output, { destroyed: true })
+      throw error
+    }
     return new ServeLog(pino(settings, output), output, destination)
   }
 

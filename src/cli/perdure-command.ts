@@ -1,6 +1,7 @@
 import { Command, type Interfaces } from '@oclif/core'
 import { ExitError } from '@oclif/core/errors'
 import { PerdureError } from '../index.js'
+import { checkFlags } from './check-flags.js'
 import { EXIT, exitCodeOf } from './exit-codes.js'
 import { preferStronger } from './prefer-stronger.js'
 import { type RegisteredBy, registerPlugins } from './registrations.js'
@@ -16,6 +17,8 @@ export abstract class PerdureCommand extends Command {
 
   protected override async init(): Promise<void> {
     await super.init()
+    // In place of oclif's, which throws.
+    process.stdout.removeAllListeners('error').on('error', endOutput)
     this.registered = await registerPlugins(this.config, (error) => this.warn(error.message))
   }
 
@@ -26,6 +29,7 @@ export abstract class PerdureCommand extends Command {
     A extends Interfaces.OutputArgs<Interfaces.ArgInput>,
   >(options?: Interfaces.Input<F, B, A>, argv?: string[]): Promise<Interfaces.ParserOutput<F, B, A>> {
     const output = await super.parse<F, B, A>(options, argv)
+    checkFlags(output, options?.flags ?? {})
     if (options?.flags !== undefined && 'url' in options.flags) {
       const given = output.raw.flatMap((token) => (token.type === 'flag' ? [token.flag] : []))
       preferStronger(output.flags, new Set(given))
@@ -45,4 +49,11 @@ export abstract class PerdureCommand extends Command {
     if (!(error instanceof PerdureError)) return super.catch(error)
     this.error(error.message, { code: error.code, exit: exitCodeOf(error.code) })
   }
+}
+
+/** Whoever reads the output may have seen enough, as `head` does. A disk may be full. */
+function endOutput(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') return
+  process.stderr.write(`The output cannot be written: ${error.message}\n`)
+  process.exit(EXIT.failure)
 }

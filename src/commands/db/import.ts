@@ -1,6 +1,7 @@
 import { createReadStream, existsSync } from 'node:fs'
 import { Args } from '@oclif/core'
 import { count } from '../../cli/count.js'
+import { fileError } from '../../cli/file-error.js'
 import { interruptSignal } from '../../cli/interrupt.js'
 import { linesOf } from '../../cli/lines-of.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
@@ -43,7 +44,9 @@ export default class DbImport extends PerdureCommand {
     const signal = interruptSignal()
     // Nothing else would end the wait for what is to come through a pipe.
     signal.addEventListener('abort', () => input.destroy(signal.reason))
-    const objects = await importLines(file, linesOf(input), { serializer, signal })
+    const objects = await importLines(file, linesOf(input), { serializer, signal }).catch((error) => {
+      throw fileError(error, args.source, `${args.source} cannot be read`)
+    })
     this.log(`${file}: ${count(objects, 'object')}`)
     return { file, objects }
   }

@@ -1,10 +1,12 @@
 import { Flags } from '@oclif/core'
-import { detach } from '../../cli/daemon/detach.js'
+import { detach, type StartMessage } from '../../cli/daemon/detach.js'
 import { repairInPlace } from '../../cli/daemon/repair-in-place.js'
 import { serveOptions, storageOptions } from '../../cli/daemon/start-options.js'
 import { startServer } from '../../cli/daemon/start-server.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
 import { booleanFlag, integerFlag, numberFlag, stringFlag } from '../../cli/setting-flags.js'
+import { toldError } from '../../cli/told-error.js'
+import { PerdureError } from '../../index.js'
 
 export default class DbStart extends PerdureCommand {
   static override summary = 'Serve a database to other processes.'
@@ -64,8 +66,17 @@ Ctrl-C or \`<%= config.bin %> db stop\` stop it; what clients have committed is 
       `  connect with: ${this.config.bin} db client ${url}`,
     ])
     for (const line of lines) this.log(line)
-    // Who started it in the background may have gone meanwhile.
-    process.send?.(lines, undefined, undefined, () => {})
+    this.#tellStarter({ lines })
     await closed
+  }
+
+  protected override async catch(error: Error): Promise<unknown> {
+    if (error instanceof PerdureError) this.#tellStarter({ error: toldError(error) })
+    return super.catch(error)
+  }
+
+  /** Who started it in the background may have gone meanwhile. */
+  #tellStarter(message: StartMessage): void {
+    process.send?.(message, undefined, undefined, () => {})
   }
 }
