@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { Args } from '@oclif/core'
 import { type Database, type OpenOptions, open, PerdureError, type PersistentMap } from '../index.js'
 import type { ClientStorage, ClientStorageOptions } from '../storages/index.js'
@@ -64,8 +65,7 @@ export function chooseTarget(flags: TargetFlags, database?: string): Target {
   if (database !== undefined) return parseTarget(database)
   if (file !== undefined) return { kind: 'file', path: file }
   if (url !== undefined) return parseTarget(url)
-  if (socket !== undefined)
-    return { kind: 'server', url: `perdure+unix:${socket.startsWith('@') ? '' : '//'}${socket}` }
+  if (socket !== undefined) return { kind: 'server', url: socketUrl(socketPath(socket)) }
   return { kind: 'server', url: `perdure://${bracketed(host ?? DEFAULT_HOST)}:${port ?? DEFAULT_PORT}` }
 }
 
@@ -82,6 +82,17 @@ export function chooseFile(flags: TargetFlags, database?: string): string {
 
 function parseTarget(text: string): Target {
   return ADDRESS.test(text) ? { kind: 'server', url: text } : { kind: 'file', path: text }
+}
+
+/** The path of a socket, from whatever folder it is meant. An abstract one, `@name`, is no file. */
+export function socketPath(socket: string): string {
+  return socket.startsWith('@') ? socket : resolve(socket)
+}
+
+/** As servers say where they listen. */
+function socketUrl(path: string): string {
+  const encoded = path.split('/').map(encodeURIComponent).join('/')
+  return path.startsWith('@') ? `perdure+unix:@${encoded.slice('%40'.length)}` : `perdure+unix://${encoded}`
 }
 
 function bracketed(host: string): string {

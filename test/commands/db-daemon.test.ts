@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { expect } from 'chai'
 import { open } from '../../src/index.js'
 import { ClientStorage } from '../../src/storages/client.js'
@@ -65,6 +65,15 @@ describe('perdure db stop, restart and status', () => {
     expect(status.statistics).to.have.property('server.commitP99Ms')
     const text = await servers.run(['db', 'status'])
     expect(text.stdout).to.match(/^Process \d+ serves .*a\.perdure at perdure:/)
+    // Another server is no answer.
+    for (const flags of [
+      ['--file', 'b.perdure'],
+      ['--pid-file', servers.directory.join('b.pid')],
+    ]) {
+      writeFileSync(servers.directory.join('b.pid'), '1\n')
+      const other = await servers.run(['db', 'status', ...flags, '--port', portOf(url)])
+      expect(other, flags[0]).to.include({ code: 3, stdout: '' })
+    }
     const none = await servers.run(['db', 'status', '--socket', servers.directory.join('none'), '--timeout-ms', '100'])
     expect(none).to.include({ code: 7, stdout: '' })
   })
@@ -98,7 +107,7 @@ describe('perdure db stop, restart and status', () => {
     expect(events).to.include('committed')
 
     const second = await servers.run(['db', 'start', '--detach', '--port', '0'], { PERDURE_FILE: 'background.perdure' })
-    expect(second).to.include({ code: 1, stdout: '' })
+    expect(second).to.include({ code: 4, stdout: '' })
     expect(second.stderr).to.include('PERDURE_LOCKED')
     expect(await servers.run(['db', 'stop', '--pid-file', 'b.pid'])).to.include({ code: 0 })
   })
@@ -143,5 +152,42 @@ describe('perdure db stop, restart and status', () => {
     const storage = await ClientStorage.connect(strict.url)
     await storage.close()
     await failure('PERDURE_CLOSED', () => storage.stopServer())
+  })
+
+  it('find a socket by a path that is meant from another folder, with characters that URLs do not have', async () => {
+    mkdirSync(servers.directory.join('a b'))
+    const { url, urls, end } = await servers.start(['--socket', 'a b/ü%20.socket'], { PERDURE_PORT: '' })
+    expect(urls).to.have.lengthOf(1)
+    await using db = await open(url)
+    expect(await db.view((root) => root.size)).to.equal(0)
+    for (const path of ['a b/ü%20.socket', './a b/ü%20.socket', servers.directory.join('a b/ü%20.socket')]) {
+      const { stdout, stderr, code } = await servers.run(['db', 'status', '--socket', path])
+      expect(code, stderr).to.equal(0)
+      expect(stdout).to.match(/^Process \d+ serves/)
+      const elsewhere = { XDG_RUNTIME_DIR: servers.directory.join('a b') }
+      const client = ['db', 'client', '--socket', path, '--eval', 'root.size']
+      expect(await servers.run(client, elsewhere)).to.include({ code: 0, stdout: '0\n' })
+    }
+    expect(await end()).to.equal(0)
+  })
+
+  it('believe only a folder where nobody else can write', async () => {
+    const { end } = await servers.start([])
+    chmodSync(servers.directory.join('perdure'), 0o777)
+    const { code, stderr } = await servers.run(['db', 'stop'])
+    expect(code).to.equal(8)
+    expect(stderr).to.include('PERDURE_PERMISSION')
+    chmodSync(servers.directory.join('perdure'), 0o700)
+    expect(await end()).to.equal(0)
+  })
+
+  it('make no folder where none is said', async () => {
+    const env = { XDG_RUNTIME_DIR: '', TMPDIR: servers.directory.path }
+    expect(await servers.run(['db', 'stop'], env)).to.include({ code: 3 })
+    expect(existsSync(servers.directory.join('perdure'))).to.equal(false)
+    writeFileSync(servers.directory.join('file'), '')
+    const none = await servers.run(['db', 'stop'], { XDG_RUNTIME_DIR: servers.directory.join('file') })
+    expect(none).to.include({ code: 3, stdout: '' })
+    expect(none.stderr).to.include('PERDURE_NOT_FOUND').and.include('cannot be made')
   })
 })

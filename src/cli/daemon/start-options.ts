@@ -1,5 +1,6 @@
 import { PerdureError } from '../../index.js'
 import type { LogLevel, ServeOptions } from '../../server.js'
+import { socketPath } from '../target.js'
 
 /** The flags of `perdure db start` that are passed on. */
 export interface StartFlags {
@@ -52,7 +53,7 @@ export function serveOptions(flags: StartFlags): ServeOptions {
   const wantsTcp = socket === undefined || host !== undefined || port !== undefined
   const level = (flags['log-level'] ?? 'info') as LogLevel
   return defined({
-    listen: [...(socket === undefined ? [] : [{ path: socket }]), ...(wantsTcp ? [tcp] : [])],
+    listen: [...(socket === undefined ? [] : [{ path: socketPath(socket) }]), ...(wantsTcp ? [tcp] : [])],
     socketActivation: process.env['LISTEN_FDS'] === undefined ? undefined : true,
     socket: defined({ owner, group, umask: umask === undefined ? undefined : parseUmask(umask) }),
     tls,
