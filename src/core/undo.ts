@@ -19,16 +19,21 @@ import type { RecordWrite, Snapshot, Storage, StoredRecord, TransactionInfo } fr
  */
 export async function undoTransaction(storage: Storage, tid: Tid, remarks: CommitOptions): Promise<Tid> {
   if (tid === 1) throw new PerdureError('PERDURE_ARGUMENT', 'Transaction 1 has made the database: it cannot be undone.')
+  const info = await transactionInfo(storage, tid)
   const before = await storage.snapshotAt(tid - 1)
   try {
-    return await undoAt(storage, tid, before, remarks)
+    return await undoAt(storage, info, before, remarks)
   } finally {
     before.release()
   }
 }
 
-async function undoAt(storage: Storage, tid: Tid, before: Snapshot, remarks: CommitOptions): Promise<Tid> {
-  const { oids } = await transactionInfo(storage, tid)
+async function undoAt(
+  storage: Storage,
+  { tid, oids }: TransactionInfo,
+  before: Snapshot,
+  remarks: CommitOptions,
+): Promise<Tid> {
   const now = storage.snapshot()
   try {
     const changes = await collectChanges(tid, oids, before, now)
