@@ -1,9 +1,15 @@
+import { spawn } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import { open } from '../../src/index.js'
 import { ClientStorage } from '../../src/storages/client.js'
+import { condition } from '../support/condition.js'
+import { PACKAGE } from '../support/documented-programs.js'
 import { failure } from '../support/errors.js'
 import { ServerCommands } from '../support/server-command.js'
+
+const BIN = join(PACKAGE, 'bin/perdure.js')
 
 describe('perdure db stop, restart and status', () => {
   let servers: ServerCommands
@@ -189,5 +195,23 @@ describe('perdure db stop, restart and status', () => {
     const none = await servers.run(['db', 'stop'], { XDG_RUNTIME_DIR: servers.directory.join('file') })
     expect(none).to.include({ code: 3, stdout: '' })
     expect(none.stderr).to.include('PERDURE_NOT_FOUND').and.include('cannot be made')
+  })
+
+  it('stop does not wait for a parent that does not ask how its child has ended', async () => {
+    // The shell becomes a program that knows nothing of the server.
+    const command = '"$0" "$1" db start --port 0 --pid-file zombie.pid --log-level silent & exec sleep 60'
+    const env = { ...process.env, ...servers.env }
+    const stdio = 'ignore' as const
+    const parent = spawn('sh', ['-c', command, process.execPath, BIN], { cwd: servers.directory.path, env, stdio })
+    try {
+      await condition(() => existsSync(servers.directory.join('perdure')))
+      await condition(() => readdirSync(servers.directory.join('perdure')).some((name) => name.endsWith('.json')))
+      const stop = ['db', 'stop', '--pid-file', 'zombie.pid', '--timeout-ms', '10000']
+      const { stdout, stderr, code } = await servers.run(stop)
+      expect(code, stderr).to.equal(0)
+      expect(stdout).to.include('Stopped the server')
+    } finally {
+      parent.kill('SIGKILL')
+    }
   })
 })

@@ -1,7 +1,13 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { expect } from 'chai'
 import { open } from '../../src/index.js'
+import { withoutSettings } from '../support/command-line.js'
 import { PACKAGE } from '../support/documented-programs.js'
 import { failure } from '../support/errors.js'
 import { ServerCommands } from '../support/server-command.js'
@@ -187,5 +193,35 @@ describe('perdure db start', () => {
     expect(refused.stderr.replace(/\s+(›\s+)?/g, ' ')).to.include('Other machines reach 0.0.0.0')
     const { end } = await servers.start(['--host', '0.0.0.0', '--insecure'])
     expect(await end()).to.equal(0)
+  })
+
+  it('listens at the socket that systemd passes, and nowhere else', async () => {
+    const socket = createServer().listen({ port: 0, host: '127.0.0.1' })
+    await once(socket, 'listening')
+    const { port } = socket.address() as AddressInfo
+    const args = [
+      '-c',
+      'LISTEN_PID=$$ exec "$@"',
+      'sh',
+      process.execPath,
+      join(PACKAGE, 'bin/perdure.js'),
+      'db',
+      'start',
+    ]
+    const server = spawn('sh', args, {
+      cwd: servers.directory.path,
+      env: { ...withoutSettings(process.env), ...servers.env, LISTEN_FDS: '1', PERDURE_LOG_LEVEL: 'silent' },
+      stdio: ['ignore', 'pipe', 'inherit', (socket as unknown as { _handle: { fd: number } })._handle.fd],
+    })
+    try {
+      const [output] = (await once(server.stdout as Readable, 'data')) as [Buffer]
+      expect(String(output).match(/perdure:\S+/)?.[0]).to.equal(`perdure://127.0.0.1:${port}`)
+      server.kill()
+      const rest = await text(server.stdout as Readable)
+      expect(`${output}${rest}`.match(/Serving/g)).to.have.lengthOf(1)
+    } finally {
+      server.kill('SIGKILL')
+      socket.close()
+    }
   })
 })

@@ -89,10 +89,13 @@ function read(path: string): RunningDaemon | undefined {
   return undefined
 }
 
+/** Whether a process goes on. One that has ended may still be there until its parent has asked how. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
-    return true
+    const status = statusOf(pid)
+    // Its threads may go on after its first one.
+    return !(status?.[0] === 'Z' && Number(status[17]) <= 1)
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
@@ -100,10 +103,15 @@ export function isAlive(pid: number): boolean {
 
 /** When a process was started, in ticks since the machine was; undefined where there is no /proc. */
 function startTimeOf(pid: number): string | undefined {
+  return statusOf(pid)?.[19]
+}
+
+/** What Linux tells of a process behind its name, its state first; undefined where there is no /proc. See proc(5). */
+function statusOf(pid: number): string[] | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The name of the program, in parentheses, may hold anything; the time is the 20th field behind it.
-    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19]
+    // The name of the program, in parentheses, may hold anything.
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')
   } catch {
     return undefined
   }

@@ -42,7 +42,8 @@ export function storageOptions(flags: StartFlags): Record<string, unknown> {
 }
 
 /**
- * What `serve()` is to do. A socket takes the place of the TCP address, unless that is given as well.
+ * What `serve()` is to do. A socket, also one that systemd passes, takes the place of the TCP address, unless that is
+ * given as well.
  *
  * @throws PerdureError `PERDURE_ARGUMENT` for a umask that is no octal number, or half of a pair of TLS files
  */
@@ -50,11 +51,13 @@ export function serveOptions(flags: StartFlags): ServeOptions {
   const { host, port, socket, owner, group, umask, insecure, users } = flags
   const tls = tlsFiles(flags)
   const tcp = defined({ host, port, tls: tls === undefined ? undefined : true })
-  const wantsTcp = socket === undefined || host !== undefined || port !== undefined
+  const activated = process.env['LISTEN_PID'] === String(process.pid)
+  const wantsTcp = host !== undefined || port !== undefined || (socket === undefined && !activated)
+  const listen = [...(socket === undefined ? [] : [{ path: socketPath(socket) }]), ...(wantsTcp ? [tcp] : [])]
   const level = (flags['log-level'] ?? 'info') as LogLevel
   return defined({
-    listen: [...(socket === undefined ? [] : [{ path: socketPath(socket) }]), ...(wantsTcp ? [tcp] : [])],
-    socketActivation: process.env['LISTEN_FDS'] === undefined ? undefined : true,
+    listen: listen.length > 0 ? listen : undefined,
+    socketActivation: activated || undefined,
     socket: defined({ owner, group, umask: umask === undefined ? undefined : parseUmask(umask) }),
     tls,
     insecure: insecure || undefined,
