@@ -95,7 +95,8 @@ function socketUrl(path: string): string {
   return path.startsWith('@') ? `perdure+unix:@${encoded.slice('%40'.length)}` : `perdure+unix://${encoded}`
 }
 
-function bracketed(host: string): string {
+/** A host as it stands in a URL. */
+export function bracketed(host: string): string {
   return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
 }
 

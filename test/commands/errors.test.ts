@@ -113,4 +113,18 @@ describe('perdure, when something is wrong,', () => {
       expect(result.stderr).to.include('ENOSPC').and.not.include('    at ')
     }
   })
+
+  it('says what may help', async () => {
+    const words = ({ stderr }: CommandResult) => stderr.replace(/\s+(›\s+)?/g, ' ')
+    const nobody = await servers.run(['db', 'client', '--socket', 'nobody', '--eval', '1', '--timeout-ms', '100'])
+    expect(words(nobody)).to.include('Try this:').and.include('perdure db start --file FILE')
+    await using _db = await open(servers.directory.join('a b.perdure'))
+    const locked = await servers.run(['pack', 'a b.perdure'])
+    expect(locked).to.include({ code: 4 })
+    expect(words(locked)).to.include(`perdure db status --file '${servers.directory.join('a b.perdure')}'`)
+    await servers.run(['users', 'add', 'ada', '--users', 'users'], {}, 'secret\n')
+    const { url, output } = await servers.start(['--users', 'users'])
+    expect(output()).to.include(`connect with: perdure db client ${url} --user NAME\n`)
+    expect(words(await servers.run(['db', 'get', '/', '--url', url]))).to.include('--user NAME')
+  })
 })

@@ -61,9 +61,10 @@ Ctrl-C or \`<%= config.bin %> db stop\` stop it; what clients have committed is 
       if (report !== undefined) this.log(report)
     }
     const { server, closed } = await startServer({ file, storage, serve, pidFile, args, logFile })
+    const access = [flags.users && ' --user NAME', flags['tls-ca'] && ' --tls-cert FILE --tls-key FILE']
     const lines = server.addresses.flatMap(({ url }) => [
       `Serving ${file ?? 'a temporary database'} at ${url}`,
-      `  connect with: ${this.config.bin} db client ${url}`,
+      `  connect with: ${this.config.bin} db client ${url}${access.filter(Boolean).join('')}`,
     ])
     for (const line of lines) this.log(line)
     this.#tellStarter({ lines })
