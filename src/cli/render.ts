@@ -11,6 +11,11 @@ export function render(value: unknown, colors = false): string {
   return inspect(value, options)
 }
 
+/** Whether standard output is to have colours: https://no-color.org and terminals that have none are heeded. */
+export function wantsColors(): boolean {
+  return process.stdout.isTTY && process.stdout.hasColors()
+}
+
 /** How long a value in a table may be, in characters. */
 const LINE_LENGTH = 100
 

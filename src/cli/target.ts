@@ -49,7 +49,7 @@ export interface AccessFlags extends TargetFlags {
 const ADDRESS = /^[a-z][a-z0-9+.-]*:(\/\/|@)/i
 
 const DEFAULT_HOST = '127.0.0.1'
-const DEFAULT_PORT = 2972
+export const DEFAULT_PORT = 2972
 
 /** Where a database is: a file, or a server. */
 export type Target =

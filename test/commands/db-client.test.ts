@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -158,5 +159,17 @@ describe('perdure db client', () => {
     } finally {
       terminal.kill()
     }
+  })
+
+  it('has colours on a terminal that has them, unless NO_COLOR says otherwise', () => {
+    const command = `'${process.execPath}' '${join(PACKAGE, 'bin/perdure.js')}' db client bank.perdure --eval "[1]"`
+    const shown = (env: Record<string, string>) => {
+      const { NO_COLOR: _no, FORCE_COLOR: _force, COLORTERM: _term, ...rest } = process.env
+      const options = { cwd: directory.path, env: { ...rest, ...env }, encoding: 'utf8' } as const
+      return spawnSync('script', ['--quiet', '--return', '--command', command, '/dev/null'], options).stdout
+    }
+    expect(shown({ TERM: 'xterm' })).to.include('\x1b[')
+    expect(shown({ TERM: 'xterm', NO_COLOR: '1' })).to.equal('[ 1 ]\r\n')
+    expect(shown({ TERM: 'dumb' })).to.equal('[ 1 ]\r\n')
   })
 })

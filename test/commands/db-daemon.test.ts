@@ -32,6 +32,9 @@ describe('perdure db stop, restart and status', () => {
     const socket = servers.directory.join('s.socket')
     const file = await servers.start(['--file', 'a.perdure'])
     const port = await servers.start([])
+    const name = await servers.start([])
+    await servers.run(['certs', 'create'])
+    const tls = await servers.start(['--tls-cert', 'perdure-cert.pem', '--tls-key', 'perdure-key.pem'])
     const unix = await servers.start(['--socket', socket])
     const pid = await servers.start(['--pid-file', 'a.pid'])
     expect(readFileSync(servers.directory.join('a.pid'), 'utf8')).to.equal(`${pid.pid}\n`)
@@ -43,6 +46,8 @@ describe('perdure db stop, restart and status', () => {
     const ways = [
       [file, '--file', 'a.perdure'],
       [port, '--port', portOf(port.url)],
+      [name, '--host', 'localhost', '--port', portOf(name.url)],
+      [tls, '--port', portOf(tls.url)],
       [unix, '--socket', socket],
       [pid, '--pid-file', 'a.pid'],
     ] as const

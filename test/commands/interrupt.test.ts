@@ -96,4 +96,17 @@ describe('Long work of perdure', () => {
     const json = await perdure(['db', 'verify', 'a.perdure', '--json'], { cwd: directory.path })
     expect(json.stderr).to.equal('')
   })
+
+  it('writes plain lines on a terminal that cannot move back', async () => {
+    await (await open(directory.join('a.perdure'))).close()
+    const command = `'${process.execPath}' '${BIN}' db verify a.perdure`
+    const env = { ...withoutSettings(process.env), TERM: 'dumb' }
+    const terminal = new PseudoTerminal(command, { cwd: directory.path, env })
+    try {
+      await terminal.see(/^verifying: \d+ %\n/)
+      expect(await terminal.ended()).to.equal(0)
+    } finally {
+      terminal.kill()
+    }
+  })
 })

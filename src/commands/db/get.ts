@@ -1,6 +1,6 @@
 import { Args } from '@oclif/core'
 import { PerdureCommand } from '../../cli/perdure-command.js'
-import { render, toPlain } from '../../cli/render.js'
+import { render, toPlain, wantsColors } from '../../cli/render.js'
 import { openTarget, targetFlags } from '../../cli/target.js'
 
 export default class DbGet extends PerdureCommand {
@@ -21,7 +21,7 @@ export default class DbGet extends PerdureCommand {
     // Awaited here, because the database is closed when this function returns.
     return await db.view((_root, connection) => {
       const value = connection.find(args.path)
-      this.log(typeof value === 'string' ? value : render(value, process.stdout.isTTY))
+      this.log(typeof value === 'string' ? value : render(value, wantsColors()))
       return { value: toPlain(value, 2) }
     })
   }
