@@ -138,8 +138,8 @@ function fieldsOf(event: ServerEvent): object {
   return { ...fields, ...reasonOf(error) }
 }
 
-/** Of an error that the peer has caused, the stack says nothing. */
-function reasonOf(error: Error | undefined): object {
+/** An error without its stack, which says nothing where the peer has caused it. */
+export function reasonOf(error: Error | undefined): object {
   if (error === undefined) return {}
   const { cause } = error
   return {

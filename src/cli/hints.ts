@@ -15,8 +15,9 @@ export function hintsFor({ code, message, details }: PerdureError, bin: string):
         '--url, --port or --socket, for a server elsewhere',
       ]
     case 'PERDURE_AUTHENTICATION':
+      if (/who you are/.test(message)) return ['--user NAME, with --password-file FILE or PERDURE_PASSWORD']
+      if (!/certificate/.test(message)) return []
       return [
-        '--user NAME, with --password-file FILE or PERDURE_PASSWORD',
         '--tls-ca FILE, with the certificate of who has signed that of the server',
         '--tls-cert FILE --tls-key FILE, if the server asks for a certificate',
       ]
