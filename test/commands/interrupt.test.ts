@@ -52,6 +52,7 @@ describe('Long work of perdure', () => {
     ['db', 'verify', 'a.perdure'],
     ['db', 'pack', 'a.perdure'],
     ['pack', 'a.perdure'],
+    ['db', 'census', 'a.perdure', '--unreachable'],
   ]) {
     it(`is given up by Ctrl-C, and leaves nothing behind: perdure ${args.join(' ')}`, async () => {
       await makeFile()
@@ -90,6 +91,10 @@ describe('Long work of perdure', () => {
 
   it('writes plain lines elsewhere, and none with --json', async () => {
     await (await open(directory.join('a.perdure'))).close()
+    for (const diagnosis of ['census', 'largest', 'refs 0 --file']) {
+      const told = await perdure(['db', ...diagnosis.split(' '), 'a.perdure'], { cwd: directory.path })
+      expect(told).to.include({ code: 0, stderr: 'scan: 100 %\n' })
+    }
     const lines = await perdure(['db', 'verify', 'a.perdure'], { cwd: directory.path })
     expect(lines.stderr).to.match(/^(verifying: \d+ %\n)+$/)
     expect(lines.stdout).to.match(/^1 object, .*sound\n$/)
