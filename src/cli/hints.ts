@@ -39,3 +39,8 @@ export function hintsFor({ code, message, details }: PerdureError, bin: string):
 export function quote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }
+
+/** How the command is typed: what npm and npx run is found by npx alone. */
+export function typed(bin: string, environment = process.env): string {
+  return ['npx', 'start'].includes(environment['npm_lifecycle_event'] ?? '') ? `npx ${bin}` : bin
+}

@@ -3,7 +3,7 @@ import { ExitError } from '@oclif/core/errors'
 import { PerdureError } from '../index.js'
 import { checkFlags } from './check-flags.js'
 import { EXIT, exitCodeOf } from './exit-codes.js'
-import { hintsFor } from './hints.js'
+import { hintsFor, typed } from './hints.js'
 import { preferStronger } from './prefer-stronger.js'
 import { type RegisteredBy, registerPlugins } from './registrations.js'
 import { configFlag } from './setting-flags.js'
@@ -48,7 +48,7 @@ export abstract class PerdureCommand extends Command {
       return undefined
     }
     if (!(error instanceof PerdureError)) return super.catch(error)
-    const suggestions = hintsFor(error, this.config.bin)
+    const suggestions = hintsFor(error, typed(this.config.bin))
     this.error(error.message, { code: error.code, exit: exitCodeOf(error.code), suggestions })
   }
 }

@@ -30,6 +30,9 @@ describe('perdure db start', () => {
       await using db = await open(url)
       await db.transact((root) => void root.set('key', 1))
     }
+    const byNpm = await servers.start([], { npm_lifecycle_event: 'start', TMPDIR: temporary })
+    expect(byNpm.output()).to.include(`connect with: npx perdure db client ${byNpm.url}\n`)
+    expect(await byNpm.end('SIGINT')).to.equal(0)
     expect(readdirSync(temporary)).to.have.lengthOf(1)
     expect(await end('SIGINT')).to.equal(0)
     expect(readdirSync(temporary)).to.deep.equal([])

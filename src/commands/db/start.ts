@@ -3,6 +3,7 @@ import { detach, type StartMessage } from '../../cli/daemon/detach.js'
 import { repairInPlace } from '../../cli/daemon/repair-in-place.js'
 import { serveOptions, storageOptions } from '../../cli/daemon/start-options.js'
 import { startServer } from '../../cli/daemon/start-server.js'
+import { typed } from '../../cli/hints.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
 import { booleanFlag, integerFlag, numberFlag, stringFlag } from '../../cli/setting-flags.js'
 import { toldError } from '../../cli/told-error.js'
@@ -64,7 +65,7 @@ Ctrl-C or \`<%= config.bin %> db stop\` stop it; what clients have committed is 
     const access = [flags.users && ' --user NAME', flags['tls-ca'] && ' --tls-cert FILE --tls-key FILE']
     const lines = server.addresses.flatMap(({ url }) => [
       `Serving ${file ?? 'a temporary database'} at ${url}`,
-      `  connect with: ${this.config.bin} db client ${url}${access.filter(Boolean).join('')}`,
+      `  connect with: ${typed(this.config.bin)} db client ${url}${access.filter(Boolean).join('')}`,
     ])
     for (const line of lines) this.log(line)
     this.#tellStarter({ lines })
