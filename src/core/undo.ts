@@ -21,9 +21,10 @@ const LACKING: ReadonlySet<string> = new Set<ErrorCode>(['PERDURE_CONFLICT', 'PE
  */
 export async function undoTransaction(storage: Storage, tid: Tid, remarks: CommitOptions): Promise<Tid> {
   if (tid === 1) throw new PerdureError('PERDURE_ARGUMENT', 'Transaction 1 has made the database: it cannot be undone.')
+  const info = await transactionInfo(storage, tid)
   const before = await storage.snapshotAt(tid - 1)
   try {
-    return await undoAt(storage, tid, before, remarks)
+    return await undoAt(storage, info, before, remarks)
   } catch (error) {
     // It may lack what a pack has removed meanwhile, along with the transaction: then that is what is wrong.
     if (LACKING.has((error as PerdureError).code)) (await storage.snapshotAt(tid - 1)).release()
@@ -33,8 +34,12 @@ export async function undoTransaction(storage: Storage, tid: Tid, remarks: Commi
   }
 }
 
-async function undoAt(storage: Storage, tid: Tid, before: Snapshot, remarks: CommitOptions): Promise<Tid> {
-  const { oids } = await transactionInfo(storage, tid)
+async function undoAt(
+  storage: Storage,
+  { tid, oids }: TransactionInfo,
+  before: Snapshot,
+  remarks: CommitOptions,
+): Promise<Tid> {
   const now = storage.snapshot()
   try {
     const changes = await collectChanges(tid, oids, before, now)

@@ -215,6 +215,7 @@ describe('undo', () => {
 
   it('refuses the first transaction, and what is none', async () => {
     for (const tid of [1, 0, -3, 3, 99, 1.5]) await failure('PERDURE_ARGUMENT', () => db.undo(tid))
+    expect((await failure('PERDURE_ARGUMENT', () => db.undo(99))).message).to.match(/transaction 99\b/)
     expect((await newest()).tid).to.equal(2)
   })
 })
