@@ -1,6 +1,6 @@
-import { open as openFile } from 'node:fs/promises'
-import { PerdureError, systemCode } from '../core/errors.js'
+import { PerdureError } from '../core/errors.js'
 import type { Storage } from '../core/storage.js'
+import { readHead } from './read-head.js'
 
 /** What every kind of storage is given when it is opened. */
 export interface StorageOpenOptions {
@@ -24,7 +24,7 @@ export interface StorageKind {
   /**
    * Whether a file is of this kind.
    *
-   * @param head the file's first bytes, {@link HEAD_BYTES} if it has as many
+   * @param head the file's first bytes: 4,096 if it has as many
    */
   recognizes(head: Uint8Array): boolean
   /**
@@ -34,9 +34,6 @@ export interface StorageKind {
    */
   open(path: string | undefined, options: StorageOpenOptions): Promise<Storage>
 }
-
-/** How much of a file {@link StorageKind.recognizes} sees. */
-export const HEAD_BYTES = 4096
 
 const NAME = /^[a-z0-9._-]{1,31}$/
 
@@ -86,22 +83,6 @@ export function findStorageKind(name: string): StorageKind {
  * @throws PerdureError `PERDURE_PERMISSION`, `PERDURE_IO`
  */
 export async function detectStorageKind(path: string): Promise<StorageKind | undefined> {
-  const head = await readHead(path)
+  const head = readHead(path)
   return head === undefined ? undefined : storageKinds().find((kind) => kind.recognizes(head))
-}
-
-async function readHead(path: string): Promise<Uint8Array | undefined> {
-  try {
-    await using file = await openFile(path, 'r')
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
-    return buffer.subarray(0, bytesRead)
-  } catch (cause) {
-    const code = systemCode(cause)
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    throw new PerdureError(
-      code === 'EACCES' || code === 'EPERM' ? 'PERDURE_PERMISSION' : 'PERDURE_IO',
-      `${path} cannot be read: ${(cause as Error).message}`,
-      { details: { path }, cause },
-    )
-  }
 }

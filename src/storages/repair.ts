@@ -3,6 +3,7 @@ import { FailingFile } from '../journal/failing-file.js'
 import { acquireFileLock, assertNotLocked } from '../journal/file-lock.js'
 import { nodeFileSystem, type OpenFile } from '../journal/journal-file.js'
 import { canonicalPath } from './canonical-path.js'
+import { refuseSqlite } from './read-head.js'
 import type { RepairKeep, RepairOptions, RepairReport } from './repair-report.js'
 
 const KEEP: readonly RepairKeep[] = ['records', 'transactions', 'prefix']
@@ -33,6 +34,7 @@ export async function repairFile(path: string, options: RepairOptions = {}): Pro
   options.signal?.throwIfAborted()
   // Loaded only when it is needed, as it rarely is.
   const { Repair } = await import('./repair-work.js')
+  refuseSqlite(from, 'repairFile', `What is left in it shows the program sqlite3: .recover. See docs/sqlite.md.`)
   const source = new FailingFile(nodeFileSystem.open(from, 'read'))
   try {
     assertNotLocked(from)

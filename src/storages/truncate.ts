@@ -3,6 +3,7 @@ import type { PointInTime } from '../core/storage.js'
 import { acquireFileLock } from '../journal/file-lock.js'
 import { nodeFileSystem } from '../journal/journal-file.js'
 import { canonicalPath } from './canonical-path.js'
+import { refuseSqlite } from './read-head.js'
 import type { TruncateResult } from './truncate-work.js'
 
 /** Options of {@link truncateAfter}. */
@@ -51,6 +52,7 @@ export async function truncateAfter(
   // Loaded only when it is needed, as it rarely is.
   const { Truncation } = await import('./truncate-work.js')
   const file = canonicalPath(path)
+  refuseSqlite(file, 'truncateAfter', 'Undo the transactions one by one instead.')
   // Before the lock, which would be made beside it.
   nodeFileSystem.open(file, 'read').close()
   const lock = acquireFileLock(file)
