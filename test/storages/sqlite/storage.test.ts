@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { expect } from 'chai'
+import { encodeRecord } from '../../../src/core/record.js'
 import { open } from '../../../src/open.js'
 import type { StorageOpenOptions } from '../../../src/storages/registry.js'
 import { detectStorageKind } from '../../../src/storages/registry.js'
@@ -170,13 +171,15 @@ describe('SqliteStorage', () => {
       return worker
     })
     await storage.commit({ base: 0, reads: [], writes: [{ oid: 0, data: numberRecord(7) }] })
+    const data = encodeRecord('Large', [], new Uint8Array(1_000_000))
     const waiting = Array.from({ length: 5 }, (_, i) => {
-      return failure('PERDURE_THREAD', () => {
-        return storage.commit({ base: 1, reads: [], writes: [{ oid: i + 1, data: new Uint8Array(1_000_000) }] })
-      }).catch((error: Error) => error)
+      return storage.commit({ base: 1, reads: [], writes: [{ oid: i + 1, data }] })
     })
+    const outcomes = Promise.allSettled(waiting)
     await worker?.terminate()
-    await Promise.all(waiting)
+    for (const outcome of await outcomes) {
+      if (outcome.status === 'rejected') expect(outcome.reason).to.have.property('code', 'PERDURE_THREAD')
+    }
     await failure('PERDURE_THREAD', () => storage.commit({ base: 1, reads: [], writes: [] }))
     await storage.close()
     const again = await start(path)
