@@ -44,7 +44,9 @@ async function attempt(work: () => Promise<void>): Promise<string> {
     await work()
     return 'fine'
   } catch (error) {
-    if (error instanceof PerdureError) return error.code
+    // What cannot be written may not be closed in good order either.
+    const first = (error as { suppressed?: unknown }).suppressed ?? error
+    if (first instanceof PerdureError) return first.code
     throw error
   }
 }

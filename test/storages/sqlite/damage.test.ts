@@ -14,8 +14,15 @@ const PROGRAM = fileURLToPath(new URL('../../support/damaged-sqlite-process.js',
 
 const seed = runSeed()
 
-/** What a damaged database may be refused with. */
-const CODES = ['fine', 'PERDURE_CORRUPTION', 'PERDURE_NOT_A_DATABASE', 'PERDURE_FORMAT_VERSION', 'PERDURE_IO']
+/** What a damaged database may be refused with. One of its first bytes says that it is only to be read. */
+const CODES = [
+  'fine',
+  'PERDURE_CORRUPTION',
+  'PERDURE_NOT_A_DATABASE',
+  'PERDURE_FORMAT_VERSION',
+  'PERDURE_READONLY',
+  'PERDURE_IO',
+]
 
 function record(text: string, references: readonly number[] = []): Uint8Array {
   const targets = references.map((oid) => new Reference(oid, 'Thing'))
