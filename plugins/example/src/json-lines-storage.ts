@@ -38,7 +38,9 @@ export class JsonLinesStorage extends MemoryStorage {
     super({ serializer: contents.title.serializer })
     this.location = path
     this.readonly = readonly
-    this.capabilities = new Set<Capability>(place === undefined ? ['persistent', 'durable', 'restore'] : ['durable', 'restore'])
+    this.capabilities = new Set<Capability>(
+      place === undefined ? ['persistent', 'durable', 'restore'] : ['durable', 'restore'],
+    )
     this.#place = place
     this.#descriptor = openSync(path, readonly ? 'r' : 'r+')
     this.#end = contents.end
