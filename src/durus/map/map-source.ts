@@ -37,7 +37,7 @@ export class DurusMapper {
   private constructor(source: DurusSource, survey: SourceSurvey, mapping: DurusMapping) {
     this.#source = source
     this.#survey = survey
-    this.#nextOid = survey.highest + 1
+    this.#nextOid = source.highestOid + 1
     this.#hasConverters = Object.keys(mapping.values ?? {}).length > 0
     this.#mapper = new ObjectMapper({
       classOf: (oid) => survey.classOf(oid)?.className,

@@ -324,6 +324,21 @@ describe('Mapping of Durus objects', () => {
     expect(mapper.nextOid).to.equal(4)
   })
 
+  it('takes no memory for references to what is not there', async () => {
+    const graph = new DurusGraph()
+    graph.root()
+    const source = graph.source()
+    const references = Array.from({ length: 100_000 }, (_, i) => (i + 1) * 2 ** 30)
+    const load = (oid: number) => {
+      const object = source.load(oid)
+      return object === undefined ? undefined : { ...object, references }
+    }
+    const before = process.memoryUsage().arrayBuffers
+    const mapper = await DurusMapper.prepare({ ...source, load }, {}, {})
+    expect(process.memoryUsage().arrayBuffers - before).to.be.below(32 * references.length)
+    expect(mapper.objects).to.equal(1)
+  })
+
   it('names the object whose pickle makes no sense', async () => {
     const graph = new DurusGraph()
     graph.root(['thing', graph.set(1, int(5), { dict: [] })])
