@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { Args } from '@oclif/core'
 import { type Database, type OpenOptions, open, PerdureError, type PersistentMap, type Storage } from '../index.js'
 import { openSource } from '../open-source.js'
@@ -49,7 +50,7 @@ export interface AccessFlags extends TargetFlags {
 const ADDRESS = /^[a-z][a-z0-9+.-]*:(\/\/|@)/i
 
 const DEFAULT_HOST = '127.0.0.1'
-const DEFAULT_PORT = 2972
+export const DEFAULT_PORT = 2972
 
 /** Where a database is: a file, or a server. */
 export type Target =
@@ -65,8 +66,7 @@ export function chooseTarget(flags: TargetFlags, database?: string): Target {
   if (database !== undefined) return parseTarget(database)
   if (file !== undefined) return { kind: 'file', path: file }
   if (url !== undefined) return parseTarget(url)
-  if (socket !== undefined)
-    return { kind: 'server', url: `perdure+unix:${socket.startsWith('@') ? '' : '//'}${socket}` }
+  if (socket !== undefined) return { kind: 'server', url: socketUrl(socketPath(socket)) }
   return { kind: 'server', url: `perdure://${bracketed(host ?? DEFAULT_HOST)}:${port ?? DEFAULT_PORT}` }
 }
 
@@ -85,7 +85,19 @@ function parseTarget(text: string): Target {
   return ADDRESS.test(text) ? { kind: 'server', url: text } : { kind: 'file', path: text }
 }
 
-function bracketed(host: string): string {
+/** The path of a socket, from whatever folder it is meant. An abstract one, `@name`, is no file. */
+export function socketPath(socket: string): string {
+  return socket.startsWith('@') ? socket : resolve(socket)
+}
+
+/** As servers say where they listen. */
+function socketUrl(path: string): string {
+  const encoded = path.split('/').map(encodeURIComponent).join('/')
+  return path.startsWith('@') ? `perdure+unix:@${encoded.slice('%40'.length)}` : `perdure+unix://${encoded}`
+}
+
+/** A host as it stands in a URL. */
+export function bracketed(host: string): string {
   return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
 }
 

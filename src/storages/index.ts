@@ -27,4 +27,7 @@ export type {
   RepairProgress,
   RepairReport,
 } from './repair-report.js'
+export type { SqliteBackupOptions, SqliteBackupResult } from './sqlite/backup.js'
+export { SqliteStorage } from './sqlite.js'
+export type { SqliteStorageOptions } from './sqlite-options.js'
 export { TemporaryPlace } from './temporary-place.js'

@@ -3,6 +3,7 @@ import { packTasks } from './pack-tasks.js'
 import { moving, task } from './pool-task.js'
 import { locateRecords as locateRecordsNow, readRecords as readRecordsNow } from './scan-task.js'
 import { checkTransactions as checkTransactionsNow } from './verify-journal-task.js'
+import { checkStates as checkStatesNow } from './verify-states-task.js'
 import { checkReferences as checkReferencesNow, surveyObjects as surveyObjectsNow } from './verify-task.js'
 
 /*
@@ -11,6 +12,7 @@ import { checkReferences as checkReferencesNow, surveyObjects as surveyObjectsNo
 
 export const surveyObjects = task(surveyObjectsNow)
 export const checkReferences = task(checkReferencesNow)
+export const checkStates = task(checkStatesNow)
 export const checkTransactions = task(checkTransactionsNow)
 export const locateRecords = task(locateRecordsNow)
 export const readRecords = moving(readRecordsNow, (batch) => [batch.oids.buffer])

@@ -50,7 +50,13 @@ export async function surveyObjects(task: VerifyTask): Promise<VerifyFindings> {
   return findings
 }
 
-function decodeState(serializer: Serializer, record: StoredRecord, decoded: DecodedRecord, findings: Findings): void {
+/** Notes a state that cannot be decoded. */
+export function decodeState(
+  serializer: Serializer,
+  record: Pick<StoredRecord, 'oid'>,
+  decoded: DecodedRecord,
+  findings: Pick<Findings, 'add'>,
+): void {
   const { references, className } = decoded
   try {
     serializer.decode(decoded.state, {

@@ -1,6 +1,7 @@
 import { createReadStream, existsSync, statSync } from 'node:fs'
 import { Args } from '@oclif/core'
 import { count } from '../../cli/count.js'
+import { fileError } from '../../cli/file-error.js'
 import { interruptSignal } from '../../cli/interrupt.js'
 import { linesOf } from '../../cli/lines-of.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
@@ -49,7 +50,10 @@ export default class DbImport extends PerdureCommand {
     const signal = interruptSignal()
     // Nothing else would end the wait for what is to come through a pipe.
     signal.addEventListener('abort', () => input.destroy(signal.reason))
-    const { objects, hash } = await importLines(file, linesOf(input), { serializer, storage, mode, signal })
+    const options = { serializer, storage, mode, signal }
+    const { objects, hash } = await importLines(file, linesOf(input), options).catch((error) => {
+      throw fileError(error, args.source, `${args.source} cannot be read`)
+    })
     this.log(`${file}: ${count(objects, 'object')}`)
     this.log(`Content hash: ${hash}`)
     return { file, objects, hash }
