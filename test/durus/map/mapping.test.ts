@@ -195,7 +195,10 @@ describe('Mapping of Durus values', () => {
     expect(value).to.equal(1.5)
     expect(changes).to.deep.equal({})
     const failing = { 'decimal.Decimal': () => JSON.parse('{') }
-    await failure('PERDURE_ARGUMENT', () => mapValue(call('decimal', 'Decimal', '1'), { values: failing }))
+    const failed = await failure('PERDURE_ARGUMENT', () =>
+      mapValue(call('decimal', 'Decimal', '1'), { values: failing }),
+    )
+    expect(failed.details).to.deep.include({ oid: 1, className: 'app.Thing', path: '.x' })
     const wrong = { 'decimal.Decimal': () => () => 1 }
     const error = await failure('PERDURE_UNSTORABLE', () =>
       mapValue(call('decimal', 'Decimal', '1'), { values: wrong }),
@@ -415,6 +418,15 @@ describe('Mapping of Durus classes', () => {
       about: { oid: 1, pythonClass: 'bank.Account' },
     })
     expect(objects.get(1)?.references).to.deep.equal([new Reference(2, 'Thing')])
+  })
+
+  it('refuses what is no state, from a function of the user', async () => {
+    for (const wrong of [undefined, null, 5, [], new Map(), new Account()]) {
+      const classes = { 'app.Thing': { class: Account, convert: () => wrong as never } }
+      expect((await failure('PERDURE_UNSTORABLE', () => names([THING], { classes }))).details.oid).to.equal(1)
+    }
+    const classes = { 'app.Thing': { class: Prices, convert: () => ({ items: [] }) } }
+    await failure('PERDURE_UNSTORABLE', () => names([THING], { classes }))
   })
 
   it('refuses a mapping that is none', async () => {
