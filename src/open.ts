@@ -22,6 +22,8 @@ import { isAddressUrl } from './server/address.js'
 import { CLIENT_OPTIONS, type ClientStorageOptions } from './storages/client/client-options.js'
 import { FileStorage, isFileHandle } from './storages/file.js'
 import type { FileStorageOptions } from './storages/file-options.js'
+import { isSqliteHandle } from './storages/sqlite-handle.js'
+import type { SqliteStorageOptions } from './storages/sqlite-options.js'
 
 /** The object a database starts from: a PersistentMap whose keys and values are typed by `Entries`. */
 export type Root<Entries extends object = Record<string, unknown>> = Omit<
@@ -33,7 +35,12 @@ export type Root<Entries extends object = Record<string, unknown>> = Omit<
 }
 
 /** Options of {@link open}: of the storage, whichever it is, when to pack it, and defaults for the connections. */
-export interface OpenOptions extends FileStorageOptions, ClientStorageOptions, ConnectionOptions, AutomaticPackOptions {
+export interface OpenOptions
+  extends FileStorageOptions,
+    SqliteStorageOptions,
+    ClientStorageOptions,
+    ConnectionOptions,
+    AutomaticPackOptions {
   /** Classes whose instances the database holds. Collections are known anyway. */
   readonly classes?: readonly PersistentClass[]
   /** Kind of a new database, `file` unless given; that of an existing one is recognised. See `registerStorage`. */
@@ -122,7 +129,10 @@ async function attach(location: Exclude<Location, undefined>, options: OpenOptio
     const { ClientStorage } = await import('./storages/client.js')
     return ClientStorage.connect(location, pick(options, CLIENT_OPTIONS))
   }
-  return isFileHandle(location) ? FileStorage.attach(location) : checkStorage(location)
+  if (isFileHandle(location)) return FileStorage.attach(location)
+  if (!isSqliteHandle(location)) return checkStorage(location)
+  const { SqliteStorage } = await import('./storages/sqlite.js')
+  return SqliteStorage.attach(location)
 }
 
 function isServer(location: Location): location is string {

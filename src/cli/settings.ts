@@ -32,6 +32,12 @@ export const SETTINGS = {
     choices: ['fsync', 'os'],
     otherwise: 'fsync',
   },
+  index: {
+    kind: 'string',
+    summary: 'Load the index of a file as it is needed (paged), or all of it when the file is opened (memory).',
+    choices: ['paged', 'memory'],
+    otherwise: 'paged',
+  },
   repair: { kind: 'boolean', summary: 'If the file is damaged, repair it first; the damaged one is kept beside it.' },
   host: { kind: 'string', summary: 'Host name or address of the server.', otherwise: '127.0.0.1' },
   port: {

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Args } from '@oclif/core'
-import { type Database, type OpenOptions, open, PerdureError, type PersistentMap } from '../index.js'
+import { type Database, type OpenOptions, open, PerdureError, type PersistentMap, type Storage } from '../index.js'
+import { openSource } from '../open-source.js'
 import type { ClientStorage, ClientStorageOptions } from '../storages/index.js'
 import { integerFlag, stringFlag } from './setting-flags.js'
 
@@ -121,6 +122,16 @@ export async function openTarget(
   const more = target.kind === 'file' ? { createIfMissing: false } : accessOptions(flags, target.url)
   const location = target.kind === 'file' ? target.path : target.url
   return (await open(location, { createRoot: false, ...more, ...options })) as unknown as Database<PersistentMap>
+}
+
+/**
+ * Opens what is meant only to read records: it may hold states that nobody can decode here.
+ *
+ * @throws PerdureError as {@link openTarget}
+ */
+export async function openTargetStorage(flags: AccessFlags, database?: string): Promise<Storage> {
+  const target = chooseTarget(flags, database)
+  return target.kind === 'file' ? openSource(target.path) : openSource(target.url, accessOptions(flags, target.url))
 }
 
 /**

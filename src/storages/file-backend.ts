@@ -1,7 +1,3 @@
-import { rmSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
 import { PerdureError } from '../core/errors.js'
 import type { CommitRequest, CommitResult } from '../core/storage.js'
 import { acquireFileLock, type FileLock } from '../journal/file-lock.js'
@@ -15,7 +11,9 @@ import { type ClientLink, CoordinatorClient } from '../workers/coordinator-clien
 import { type CoordinatorStarter, CoordinatorThread } from '../workers/coordinator-thread.js'
 import { CurrentJournal } from '../workers/current-journal.js'
 import { canonicalPath } from './canonical-path.js'
+import { checkSerializer, missing } from './existing.js'
 import type { FileStorageSettings } from './file-options.js'
+import { Place } from './place.js'
 
 /** What another thread needs to open the storage too. It passes through `workerData` and `postMessage`. */
 export type FileHandle =
@@ -81,7 +79,7 @@ export class OwnerBackend implements FileBackend {
     settings: FileStorageSettings,
     startWorker: CoordinatorStarter | undefined,
   ): Promise<OwnerBackend> {
-    const place = path === undefined ? await Place.temporary() : new Place(canonicalPath(path), false)
+    const place = await Place.choose(path, 'temporary.perdure')
     try {
       return await OwnerBackend.#openAt(place, settings, startWorker)
     } catch (error) {
@@ -243,40 +241,4 @@ export class ReadonlyBackend implements FileBackend {
   async close(): Promise<void> {
     this.#follower.close()
   }
-}
-
-/** Where a database is, and what is to be done when it is left. */
-class Place {
-  readonly path: string
-  readonly temporary: boolean
-  readonly #removeNow = () => rmSync(dirname(this.path), { recursive: true, force: true })
-
-  constructor(path: string, temporary: boolean) {
-    this.path = path
-    this.temporary = temporary
-    if (temporary) process.once('exit', this.#removeNow)
-  }
-
-  static async temporary(): Promise<Place> {
-    return new Place(join(await mkdtemp(join(tmpdir(), 'perdure-')), 'temporary.perdure'), true)
-  }
-
-  async leave(): Promise<void> {
-    if (!this.temporary) return
-    process.off('exit', this.#removeNow)
-    await rm(dirname(this.path), { recursive: true, force: true })
-  }
-}
-
-function missing(path: string): PerdureError {
-  return new PerdureError('PERDURE_NOT_FOUND', `There is no database at ${path}.`, { details: { path } })
-}
-
-function checkSerializer(path: string, stored: string, asked: string | undefined): void {
-  if (asked === undefined || asked === stored) return
-  throw new PerdureError(
-    'PERDURE_SERIALIZER',
-    `${path} was created with the serializer "${stored}" and cannot be opened with "${asked}".`,
-    { details: { path, stored, asked } },
-  )
 }

@@ -1,6 +1,6 @@
-import { open as openFile } from 'node:fs/promises'
-import { PerdureError, systemCode } from '../core/errors.js'
+import { PerdureError } from '../core/errors.js'
 import type { Storage } from '../core/storage.js'
+import { lookAt } from './file-head.js'
 
 /** What every kind of storage is given when it is opened. */
 export interface StorageOpenOptions {
@@ -22,21 +22,24 @@ export interface StorageKind {
   /** Names of the options it takes besides those of {@link StorageOpenOptions}. */
   readonly options: readonly string[]
   /**
+   * Suffixes of the files that may stand beside a database and mean nothing without it, such as `.index`: who moves or
+   * removes a database takes them along. Backups that can be opened by themselves are none of them.
+   */
+  readonly sidecars?: readonly string[]
+  /**
    * Whether a file is of this kind.
    *
-   * @param head the file's first bytes, {@link HEAD_BYTES} if it has as many
+   * @param head the file's first bytes, 4096 if it has as many
    */
   recognizes(head: Uint8Array): boolean
   /**
    * Opens a storage, or creates one where there is nothing.
    *
-   * @param path undefined for a temporary one, which is removed when it is closed
+   * @param path undefined for a temporary one, which is removed when it is closed, and also after the process has been
+   *   killed; see {@link TemporaryPlace}
    */
   open(path: string | undefined, options: StorageOpenOptions): Promise<Storage>
 }
-
-/** How much of a file {@link StorageKind.recognizes} sees. */
-export const HEAD_BYTES = 4096
 
 const NAME = /^[a-z0-9._-]{1,31}$/
 
@@ -86,22 +89,11 @@ export function findStorageKind(name: string): StorageKind {
  * @throws PerdureError `PERDURE_PERMISSION`, `PERDURE_IO`
  */
 export async function detectStorageKind(path: string): Promise<StorageKind | undefined> {
-  const head = await readHead(path)
-  return head === undefined ? undefined : storageKinds().find((kind) => kind.recognizes(head))
+  const content = await lookAt(path)
+  return content?.type === 'file' ? recognizeKind(content.head) : undefined
 }
 
-async function readHead(path: string): Promise<Uint8Array | undefined> {
-  try {
-    await using file = await openFile(path, 'r')
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
-    return buffer.subarray(0, bytesRead)
-  } catch (cause) {
-    const code = systemCode(cause)
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    throw new PerdureError(
-      code === 'EACCES' || code === 'EPERM' ? 'PERDURE_PERMISSION' : 'PERDURE_IO',
-      `${path} cannot be read: ${(cause as Error).message}`,
-      { details: { path }, cause },
-    )
-  }
+/** The kind of a file that begins with these bytes. */
+export function recognizeKind(head: Uint8Array): StorageKind | undefined {
+  return storageKinds().find((kind) => kind.recognizes(head))
 }

@@ -9,7 +9,7 @@ import type { StoredRecord, VerifyProblem } from '../core/storage.js'
 import { isUnreadable } from '../journal/failing-file.js'
 import { nodeFileSystem } from '../journal/journal-file.js'
 import { JournalView, type SharedJournal } from '../journal/shared-journal.js'
-import { loadSerializer, serializerNames } from '../serializers/registry.js'
+import { importSerializer } from './import-serializer.js'
 import { Findings, type VerifyFindings } from './verify-findings.js'
 
 const BLOCK_CACHE_BYTES = 1024 * 1024
@@ -50,25 +50,13 @@ export async function surveyObjects(task: VerifyTask): Promise<VerifyFindings> {
   return findings
 }
 
-/** A broken module is no matter as long as another one registers the serializer. */
-async function importSerializer({ serializer, modules }: VerifyTask): Promise<Serializer> {
-  let failure: PerdureError | undefined
-  for (const module of modules) {
-    try {
-      await import(module)
-    } catch (cause) {
-      failure ??= new PerdureError(
-        'PERDURE_SERIALIZER',
-        `A worker thread cannot import ${module}, given to registerSerializer() as the module of a serializer: ${messageOf(cause)}`,
-        { details: { module } },
-      )
-    }
-  }
-  if (failure !== undefined && !serializerNames().includes(serializer)) throw failure
-  return loadSerializer(serializer)
-}
-
-function decodeState(serializer: Serializer, record: StoredRecord, decoded: DecodedRecord, findings: Findings): void {
+/** Notes a state that cannot be decoded. */
+export function decodeState(
+  serializer: Serializer,
+  record: Pick<StoredRecord, 'oid'>,
+  decoded: DecodedRecord,
+  findings: Pick<Findings, 'add'>,
+): void {
   const { references, className } = decoded
   try {
     serializer.decode(decoded.state, {

@@ -10,6 +10,7 @@ const DOCUMENTS = [
   'docs/guide.md',
   'docs/collections.md',
   'docs/diagnostics.md',
+  'docs/durus.md',
   'docs/history.md',
   'docs/pack.md',
   'docs/errors.md',

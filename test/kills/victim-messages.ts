@@ -5,6 +5,8 @@ import type { Balance } from './ledger.js'
 /** What a victim is to do; its only argument, in JSON. */
 export interface VictimOptions {
   readonly path: string
+  /** Kind of the storage at the path. Default: `file`. */
+  readonly storage?: 'file' | 'sqlite'
   readonly durability: 'fsync' | 'os'
   /** Application threads besides the one that has opened the file. */
   readonly threads: number

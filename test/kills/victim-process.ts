@@ -21,9 +21,10 @@ process.stdin.once('end', () => process.exit(0))
 tell({ kind: 'ready' })
 
 async function commitForEver(): Promise<void> {
-  const { path, durability, writers, createdAt, packing = false } = options
+  const { path, durability, writers, createdAt, packing = false, storage = 'file' } = options
   // Checkpoints as often as can be, so that kills hit them too.
-  const settings = { classes: ledgerClasses, durability, checkpointBytes: 65_536, createIfMissing: false }
+  const own = storage === 'file' && { checkpointBytes: 65_536 }
+  const settings = { classes: ledgerClasses, durability, createIfMissing: false, ...own }
   const database = await open<Record<string, Page>>(path, settings)
   tell({ kind: 'opened', ...(await readBalance(database, writers, createdAt, packing ? Number.POSITIVE_INFINITY : 0)) })
   const numbers = Array.from({ length: writers }, (_, writer) => writer)
@@ -32,8 +33,8 @@ async function commitForEver(): Promise<void> {
     const task: ThreadTask = { handle, writers: numbers.filter((n) => n % (threads.length + 1) === i + 1) }
     thread.postMessage(task, [...transferList])
   }
-  const own = numbers.filter((n) => n % (threads.length + 1) === 0)
-  await Promise.all([runWriters(database, own), packing && packForEver(database)])
+  const ours = numbers.filter((n) => n % (threads.length + 1) === 0)
+  await Promise.all([runWriters(database, ours), packing && packForEver(database)])
 }
 
 async function packForEver(database: Database<Ledger>): Promise<never> {
@@ -41,7 +42,8 @@ async function packForEver(database: Database<Ledger>): Promise<never> {
   for (let pack = 0; ; pack++) {
     // Every other pack keeps the history that the one before has kept.
     const retain = pack % 2 === 1 && historyFrom !== undefined && { retain: { tid: historyFrom } }
-    const result = await database.pack({ keepOld: pack % 3 === 0, ...retain })
+    const keepOld = options.storage !== 'sqlite' && pack % 3 === 0
+    const result = await database.pack({ keepOld, ...retain })
     historyFrom = result.historyFrom
     tell({ kind: 'packed' })
   }

@@ -7,6 +7,7 @@ export interface StartFlags {
   readonly serializer?: string | undefined
   readonly storage?: string | undefined
   readonly durability?: string | undefined
+  readonly index?: string | undefined
   readonly readonly: boolean
   readonly host?: string | undefined
   readonly port?: number | undefined
@@ -29,11 +30,12 @@ export interface StartFlags {
 
 /** What `open()` is to do with the file. */
 export function storageOptions(flags: StartFlags): Record<string, unknown> {
-  const { serializer, storage, durability, readonly } = flags
+  const { serializer, storage, durability, index, readonly } = flags
   return defined({
     serializer,
     storage,
     durability,
+    index,
     readonly: readonly || undefined,
     gcBytes: flags['gc-bytes'],
     gcInterval: flags['gc-interval'],

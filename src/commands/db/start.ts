@@ -25,6 +25,7 @@ Ctrl-C or \`<%= config.bin %> db stop\` stop it; what clients have committed is 
     serializer: stringFlag('serializer'),
     storage: stringFlag('storage'),
     durability: stringFlag('durability'),
+    index: stringFlag('index'),
     readonly: booleanFlag('readonly'),
     repair: booleanFlag('repair'),
     host: stringFlag('host'),
@@ -60,7 +61,7 @@ Ctrl-C or \`<%= config.bin %> db stop\` stop it; what clients have committed is 
       return
     }
     if (flags.repair && file !== undefined) {
-      const report = await repairInPlace(file)
+      const report = await repairInPlace(file, flags.serializer)
       if (report !== undefined) this.log(report)
     }
     const { server, closed } = await startServer({ file, storage, serve, pidFile, args, logFile })

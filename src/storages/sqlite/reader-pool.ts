@@ -1,0 +1,53 @@
+import type { SqliteConnection } from './engine.js'
+import { Reader } from './reader.js'
+
+/** Connections that are kept open for the next one who wants one. */
+const MAX_IDLE = 4
+
+/** Readers that each stay at the version of the database at which they began. */
+export class ReaderPool {
+  readonly #connect: () => SqliteConnection
+  readonly #idle: Reader[] = []
+  readonly #busy = new Set<Reader>()
+  #closed = false
+
+  constructor(connect: () => SqliteConnection) {
+    this.#connect = connect
+  }
+
+  /** A reader that sees what there is now until it is released. */
+  take(): Reader {
+    const reader = this.#idle.pop() ?? new Reader(this.#connect())
+    try {
+      reader.begin()
+      // Only the first query decides which version it is.
+      reader.newest()
+    } catch (error) {
+      reader.close()
+      throw error
+    }
+    this.#busy.add(reader)
+    return reader
+  }
+
+  /** Gives it back. May be called more than once. */
+  release(reader: Reader): void {
+    if (!this.#busy.delete(reader) || this.#closed) return
+    try {
+      reader.end()
+      if (this.#idle.length < MAX_IDLE) {
+        this.#idle.push(reader)
+        return
+      }
+    } catch {
+      // It is of no use any more, and has told so to whoever has used it.
+    }
+    reader.close()
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const reader of [...this.#idle, ...this.#busy]) reader.close()
+    this.#idle.length = 0
+  }
+}
