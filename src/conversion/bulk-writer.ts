@@ -1,6 +1,6 @@
 import { PerdureError } from '../core/errors.js'
 import type { Oid, Tid } from '../core/oid.js'
-import type { RecordWrite, Storage } from '../core/storage.js'
+import type { CommitRequest, RecordWrite, Storage } from '../core/storage.js'
 import { OidReserve } from './oid-reserve.js'
 import { OidSet } from './oid-set.js'
 
@@ -128,20 +128,35 @@ export class BulkWriter {
   }
 
   async #store(writes: readonly RecordWrite[]): Promise<void> {
-    const { tid } = await this.#storage.commit({
+    this.#base = await commitToDraft(this.#storage, {
       base: this.#base,
       reads: [],
       writes,
       restored: { time: this.#time },
       ...(this.#note !== undefined && { note: this.#note }),
     })
-    if (tid === undefined) throw othersWrite(this.#storage.location)
-    this.#base = tid
   }
 }
 
+/**
+ * Commits to a database that is still being made.
+ *
+ * @throws PerdureError (as a rejection) `PERDURE_BUSY` if somebody else writes to it, and what the storage's `commit`
+ *   throws; not that no more can be committed, since a draft is given up anyway, but why
+ */
+export async function commitToDraft(storage: Storage, request: CommitRequest): Promise<Tid> {
+  try {
+    const { tid } = await storage.commit(request)
+    if (tid !== undefined) return tid
+  } catch (error) {
+    const isPoisoned = error instanceof PerdureError && error.code === 'PERDURE_POISONED'
+    throw isPoisoned && error.cause instanceof PerdureError ? error.cause : error
+  }
+  throw othersWrite(storage.location)
+}
+
 /** Objects that nobody has can conflict only with those of somebody else. */
-export function othersWrite(location: string): PerdureError {
+function othersWrite(location: string): PerdureError {
   return new PerdureError('PERDURE_BUSY', `Somebody else writes to ${location}, which is still being made.`, {
     details: { path: location },
   })

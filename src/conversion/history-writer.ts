@@ -1,6 +1,6 @@
 import type { Oid, Tid } from '../core/oid.js'
 import type { RecordWrite, Storage, TransactionInfo } from '../core/storage.js'
-import { othersWrite } from './bulk-writer.js'
+import { commitToDraft } from './bulk-writer.js'
 import { OidReserve } from './oid-reserve.js'
 
 interface Expected {
@@ -53,7 +53,7 @@ export class HistoryWriter {
     this.#writes = []
     this.#oids.allocate()
     const { note, user, token, time } = transaction
-    const result = await this.#storage.commit({
+    this.#base = await commitToDraft(this.#storage, {
       base: this.#base,
       reads: [],
       writes,
@@ -62,7 +62,5 @@ export class HistoryWriter {
       ...(token !== undefined && { token }),
       restored: { time },
     })
-    if (result.tid === undefined) throw othersWrite(this.#storage.location)
-    this.#base = result.tid
   }
 }

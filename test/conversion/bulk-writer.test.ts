@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { BulkWriter } from '../../src/conversion/bulk-writer.js'
+import { PerdureError } from '../../src/core/errors.js'
 import type { Oid } from '../../src/core/oid.js'
 import { encodeRecord } from '../../src/core/record.js'
 import { Reference } from '../../src/core/reference.js'
@@ -121,5 +122,15 @@ describe('BulkWriter', () => {
     writer.reserve(100)
     await writer.flush()
     expect(storage.statistics()).to.include({ tid: 0, objects: 0 })
+  })
+
+  it('says why nothing more can be written, and not that it cannot', async () => {
+    const storage = new MemoryStorage()
+    const full = new PerdureError('PERDURE_NO_SPACE', 'The disk is full.')
+    storage.commit = () =>
+      Promise.reject(new PerdureError('PERDURE_POISONED', 'It takes no more commits.', { cause: full }))
+    const writer = new BulkWriter(storage)
+    await writer.add(0, link(0))
+    await failure('PERDURE_NO_SPACE', () => writer.flush())
   })
 })
