@@ -1,9 +1,10 @@
+import { EXPORT_FORMAT } from './conversion/export-format.js'
 import { sniffDurus } from './durus/sniff.js'
 import type { DurusFormat } from './durus/source.js'
 import { type ForeignFormat, registerForeignFormat } from './storages/foreign-format.js'
 
-/** How the first line of an export begins. Its own module is not loaded for this, as most programs have no other use for it. */
-const EXPORT_START = '{"format":"perdure-export"'
+/** How the first line of an export begins. */
+const EXPORT_START = `{"format":"${EXPORT_FORMAT}"`
 
 /* Makes the formats known from which this package can make a database. */
 

@@ -6,7 +6,7 @@ import type { Storage } from './core/storage.js'
 import { openPath } from './open-path.js'
 import { RunningServer } from './running-server.js'
 import { checkKnown } from './serializers/registry.js'
-import { ServeLog } from './serve-log.js'
+import { reasonOf, ServeLog } from './serve-log.js'
 import {
   checkExposure,
   checkServeOptions,
@@ -24,7 +24,6 @@ import { peerContext } from './server/listen/peer.js'
 import { activatedSockets } from './server/listen/socket-activation.js'
 import { type LoadedTls, loadTls } from './server/listen/tls-files.js'
 import { StorageServer } from './server/storage-server.js'
-import { FileStorage } from './storages/file.js'
 
 /**
  * Serves a database to other processes. When the promise resolves, clients can connect.
@@ -59,7 +58,7 @@ export async function serve(location?: string | Storage, options: ServeOptions =
     let server: RunningServer | undefined
     const core = new StorageServer({
       storage,
-      databaseId: storage instanceof FileStorage ? storage.databaseId : '',
+      databaseId: databaseIdOf(storage),
       authenticator: credentials === undefined ? anonymous(settings.anonymous) : new PasswordAuthenticator(credentials),
       limits: settings.limits,
       maxConnections: settings.maxConnections,
@@ -88,7 +87,9 @@ export async function serve(location?: string | Storage, options: ServeOptions =
     if (stopEarly) server.stopSoon('a client')
     return server
   } catch (error) {
-    log.note('error', 'startFailed', { err: error }, 'cannot serve')
+    // Of what is wrong with an option, a file or an address, the stack says nothing.
+    const fields = error instanceof PerdureError ? reasonOf(error) : { err: error }
+    log.note('error', 'startFailed', fields, 'cannot serve')
     for (const step of undo) await quietly(step)
     await log.close()
     throw error
@@ -163,6 +164,12 @@ async function openStorage(location: string | Storage | undefined, options: Serv
   // Before anything is created: an unknown name must not end up in a file. States of Durus clients are not decoded.
   if (serializer !== undefined && serializer !== PICKLE) checkKnown(serializer)
   return openPath(location, { ...options }, 'serve', SERVE_OPTIONS)
+}
+
+/** '' of those that have none. */
+function databaseIdOf(storage: Storage): string {
+  const { databaseId } = storage as { databaseId?: unknown }
+  return typeof databaseId === 'string' ? databaseId : ''
 }
 
 /** Packs that are due are told of in the log, as well as to whom the options name. */

@@ -8,6 +8,7 @@ import { FILE_HEADER_BYTES, TRANSACTION_HEADER_BYTES } from '../src/journal/form
 import { exportLines } from '../src/json-lines.js'
 import { serve } from '../src/server.js'
 import { FileStorage, registerStorage, type StorageKind } from '../src/storages/index.js'
+import { loadSqlite } from '../src/storages/sqlite/engine.js'
 import { PACKAGE } from './support/documented-programs.js'
 import { failure } from './support/errors.js'
 import { TemporaryDirectory } from './support/temporary-directory.js'
@@ -173,6 +174,56 @@ describe('What a path leads to', () => {
       await failure('PERDURE_ARGUMENT', () => open(path, { storage: 'file' }))
       await failure('PERDURE_ARGUMENT', () => open(path, { storage: 'memory' }))
       expect(readdirSync(directory.path)).to.deep.equal(['x'])
+    })
+  })
+
+  describe('when it is an SQLite file', () => {
+    async function sqlite(): Promise<string> {
+      const path = directory.join('bank.perdure')
+      await using db = await open(path, { storage: 'sqlite' })
+      await db.transact((root) => root.set('ada', 1))
+      return path
+    }
+
+    it('has one of ours opened as that, whatever its name, and packed', async () => {
+      const path = await sqlite()
+      for (const options of [{}, { storage: 'sqlite' }, { readonly: true }]) {
+        await using db = await open(path, options)
+        expect(db.storage.kind).to.equal('sqlite')
+        expect(await db.view((root) => root.get('ada'))).to.equal(1)
+      }
+      const server = await serve(path, { listen: { port: 0 } })
+      await server.stop()
+      expect((await packFile(path)).objectsAfter).to.equal(1)
+    })
+
+    it('has one of ours refused where only a journal will do', async () => {
+      const path = await sqlite()
+      await failure('PERDURE_ARGUMENT', () => open(path, { storage: 'file' }))
+      for (const run of [FileStorage.open, repairFile, (path: string) => truncateAfter(path, 1)]) {
+        expect((await failure('PERDURE_UNSUPPORTED', () => run(path))).message).to.include('sqlite')
+      }
+    })
+
+    it('has one of another application refused, and left alone', async () => {
+      const path = directory.join('browser.sqlite')
+      const connection = (await loadSqlite()).open(path)
+      connection.exec('create table visits(id integer primary key, url text)')
+      connection.close()
+      const content = readFileSync(path)
+      for (const run of [...Object.values(OPENERS), (path: string) => open(path, { storage: 'sqlite' })]) {
+        const error = await failure('PERDURE_NOT_A_DATABASE', () => run(path))
+        expect(error.details['found']).to.equal('an SQLite database of another application')
+      }
+      expect(readFileSync(path).equals(content)).to.equal(true)
+    })
+
+    it('is not taken for a new one when it is empty', async () => {
+      const path = written('bank.sqlite', '')
+      for (const options of [{}, { storage: 'sqlite' }]) {
+        const error = await failure('PERDURE_NOT_A_DATABASE', () => open(path, options))
+        expect(error.message).to.match(/remove it/i)
+      }
     })
   })
 

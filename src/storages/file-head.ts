@@ -1,8 +1,6 @@
-import { type FileHandle, open, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { PerdureError, systemCode } from '../core/errors.js'
-
-/** How much of a file is looked at to tell what it is. */
-export const HEAD_BYTES = 4096
+import { readHead } from './read-head.js'
 
 /** What a path leads to. */
 export type PathContent =
@@ -22,8 +20,7 @@ export async function lookAt(path: string): Promise<PathContent | undefined> {
     if (status.isSocket()) return { type: 'socket' }
     if (status.isFIFO()) return { type: 'pipe' }
     if (!status.isFile()) return { type: 'device' }
-    await using file = await open(path, 'r')
-    return { type: 'file', head: await readHead(file) }
+    return { type: 'file', head: readHead(path) }
   } catch (cause) {
     const code = systemCode(cause)
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
@@ -33,15 +30,4 @@ export async function lookAt(path: string): Promise<PathContent | undefined> {
       { details: { path }, cause },
     )
   }
-}
-
-async function readHead(file: FileHandle): Promise<Uint8Array> {
-  const head = Buffer.alloc(HEAD_BYTES)
-  let length = 0
-  while (length < HEAD_BYTES) {
-    const { bytesRead } = await file.read(head, length, HEAD_BYTES - length, length)
-    if (bytesRead === 0) break
-    length += bytesRead
-  }
-  return head.subarray(0, length)
 }

@@ -14,12 +14,14 @@ export function isJournal(head: Uint8Array): boolean {
 /**
  * The kind of the database at a path. Undefined if nothing is there.
  *
+ * @param asked the kind it is to be of; to that, an empty file is left: where a database is not made under another name
+ *   first, it is what a crash leaves of one that was just being made
  * @throws PerdureError `PERDURE_NOT_A_DATABASE` with what was found instead; CorruptionError if it is a journal whose
  *   first bytes are damaged; `PERDURE_PERMISSION`, `PERDURE_IO`
  */
-export async function requireKind(path: string): Promise<StorageKind | undefined> {
+export async function requireKind(path: string, asked?: StorageKind): Promise<StorageKind | undefined> {
   const content = await lookAt(path)
-  if (content === undefined) return undefined
+  if (content === undefined || (asked !== undefined && isEmpty(content))) return undefined
   const kind = content.type === 'file' ? recognizeKind(content.head) : undefined
   if (kind !== undefined) return kind
   throw refusal(path, content)
@@ -55,6 +57,10 @@ export async function requirePossibleJournal(path: string, who: string): Promise
   throw error
 }
 
+function isEmpty(content: PathContent): boolean {
+  return content.type === 'file' && content.head.length === 0
+}
+
 function hasMagic(content: PathContent): boolean {
   return content.type === 'file' && isJournal(content.head)
 }
@@ -74,6 +80,9 @@ function refusal(path: string, content: PathContent): PerdureError {
   }
   if (content.type !== 'file') return notADatabase(path, `a ${content.type}`)
   const { head } = content
+  if (isEmpty(content)) {
+    return notADatabase(path, describeHead(head), 'Remove it if a new database is to be made there.')
+  }
   if (seemsTransaction(viewOf(head.subarray(FILE_HEADER_BYTES)), FILE_HEADER_BYTES)) {
     return new CorruptionError(path, 0, `the file header is lost, though transactions follow. ${RESTORE_OR_REPAIR}`)
   }

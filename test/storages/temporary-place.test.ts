@@ -13,7 +13,7 @@ import type { TemporaryOrder } from '../support/temporary-process.js'
 const PROGRAM = fileURLToPath(new URL('../support/temporary-process.js', import.meta.url))
 
 /** Kinds of storage that keep a temporary database in a file. */
-const KINDS = ['file']
+const KINDS = ['file', 'sqlite']
 
 interface Answer {
   readonly locations: readonly string[]
