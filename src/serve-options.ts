@@ -10,6 +10,7 @@ import type { SocketAccess } from './server/listen/socket-file.js'
 import type { TlsFiles } from './server/listen/tls-files.js'
 import { DEFAULT_LIMITS, type Limits, type Role } from './server/protocol/messages.js'
 import type { FileStorageOptions } from './storages/file-options.js'
+import type { SqliteStorageOptions } from './storages/sqlite-options.js'
 
 /** Who may connect to a Unix socket. */
 export interface SocketOptions {
@@ -22,7 +23,7 @@ export interface SocketOptions {
 }
 
 /** Options of {@link serve}: how to store, when to pack, where to listen, and whom to let in. */
-export interface ServeOptions extends FileStorageOptions, AutomaticPackOptions {
+export interface ServeOptions extends FileStorageOptions, SqliteStorageOptions, AutomaticPackOptions {
   /**
    * Where to listen. Default `perdure://127.0.0.1:2972`. A TCP address that is not of this machine alone needs `tls`, or
    * `insecure`.

@@ -24,7 +24,6 @@ import { peerContext } from './server/listen/peer.js'
 import { activatedSockets } from './server/listen/socket-activation.js'
 import { type LoadedTls, loadTls } from './server/listen/tls-files.js'
 import { StorageServer } from './server/storage-server.js'
-import { FileStorage } from './storages/file.js'
 
 /**
  * Serves a database to other processes. When the promise resolves, clients can connect.
@@ -59,7 +58,7 @@ export async function serve(location?: string | Storage, options: ServeOptions =
     let server: RunningServer | undefined
     const core = new StorageServer({
       storage,
-      databaseId: storage instanceof FileStorage ? storage.databaseId : '',
+      databaseId: databaseIdOf(storage),
       authenticator: credentials === undefined ? anonymous(settings.anonymous) : new PasswordAuthenticator(credentials),
       limits: settings.limits,
       maxConnections: settings.maxConnections,
@@ -163,6 +162,12 @@ async function openStorage(location: string | Storage | undefined, options: Serv
   // Before anything is created: an unknown name must not end up in a file. States of Durus clients are not decoded.
   if (serializer !== undefined && serializer !== PICKLE) checkKnown(serializer)
   return openPath(location, { ...options }, 'serve', SERVE_OPTIONS)
+}
+
+/** '' of those that have none. */
+function databaseIdOf(storage: Storage): string {
+  const { databaseId } = storage as { databaseId?: unknown }
+  return typeof databaseId === 'string' ? databaseId : ''
 }
 
 /** Packs that are due are told of in the log, as well as to whom the options name. */

@@ -1,8 +1,7 @@
-import { type FileHandle, open, stat } from 'node:fs/promises'
-import { PerdureError, systemCode } from '../core/errors.js'
-
-/** How much of a file is looked at to tell what it is. */
-export const HEAD_BYTES = 4096
+import { statSync } from 'node:fs'
+import { systemCode } from '../core/errors.js'
+import { fileError } from '../journal/journal-file.js'
+import { readHead } from './read-head.js'
 
 /** What a path leads to. */
 export type PathContent =
@@ -14,34 +13,24 @@ export type PathContent =
  *
  * @throws PerdureError `PERDURE_PERMISSION`, `PERDURE_IO`
  */
-export async function lookAt(path: string): Promise<PathContent | undefined> {
-  try {
-    // To open a pipe would wait for somebody who writes to it.
-    const status = await stat(path)
-    if (status.isDirectory()) return { type: 'directory' }
-    if (status.isSocket()) return { type: 'socket' }
-    if (status.isFIFO()) return { type: 'pipe' }
-    if (!status.isFile()) return { type: 'device' }
-    await using file = await open(path, 'r')
-    return { type: 'file', head: await readHead(file) }
-  } catch (cause) {
-    const code = systemCode(cause)
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    throw new PerdureError(
-      code === 'EACCES' || code === 'EPERM' ? 'PERDURE_PERMISSION' : 'PERDURE_IO',
-      `${path} cannot be read: ${(cause as Error).message}`,
-      { details: { path }, cause },
-    )
-  }
+export function lookAt(path: string): PathContent | undefined {
+  const type = typeOf(path)
+  // To open a pipe would wait for somebody who writes to it.
+  if (type !== undefined && type !== 'file') return { type }
+  const head = readHead(path)
+  return head === undefined ? undefined : { type: 'file', head }
 }
 
-async function readHead(file: FileHandle): Promise<Uint8Array> {
-  const head = Buffer.alloc(HEAD_BYTES)
-  let length = 0
-  while (length < HEAD_BYTES) {
-    const { bytesRead } = await file.read(head, length, HEAD_BYTES - length, length)
-    if (bytesRead === 0) break
-    length += bytesRead
+function typeOf(path: string): PathContent['type'] | undefined {
+  try {
+    const status = statSync(path, { throwIfNoEntry: false })
+    if (status === undefined) return undefined
+    if (status.isDirectory()) return 'directory'
+    if (status.isSocket()) return 'socket'
+    if (status.isFIFO()) return 'pipe'
+    return status.isFile() ? 'file' : 'device'
+  } catch (error) {
+    if (systemCode(error) === 'ENOTDIR') return undefined
+    throw fileError(error, path, 'examine')
   }
-  return head.subarray(0, length)
 }

@@ -13,15 +13,12 @@ export function isJournal(head: Uint8Array): boolean {
 
 /**
  * The kind of the database at a path. Undefined if nothing is there.
- *
- * @param asked the kind it is to be of; to that, an empty file is left: where a database is not made under another name
- *   first, it is what a crash leaves of one that was just being made
- * @throws PerdureError `PERDURE_NOT_A_DATABASE` with what was found instead; CorruptionError if it is a journal whose
+ * * @throws PerdureError `PERDURE_NOT_A_DATABASE` with what was found instead; CorruptionError if it is a journal whose
  *   first bytes are damaged; `PERDURE_PERMISSION`, `PERDURE_IO`
  */
-export async function requireKind(path: string, asked?: StorageKind): Promise<StorageKind | undefined> {
-  const content = await lookAt(path)
-  if (content === undefined || (asked !== undefined && isEmpty(content))) return undefined
+export async function requireKind(path: string): Promise<StorageKind | undefined> {
+  const content = lookAt(path)
+  if (content === undefined) return undefined
   const kind = content.type === 'file' ? recognizeKind(content.head) : undefined
   if (kind !== undefined) return kind
   throw refusal(path, content)
@@ -34,7 +31,7 @@ export async function requireKind(path: string, asked?: StorageKind): Promise<St
  * @throws PerdureError as {@link requireKind}; `PERDURE_UNSUPPORTED` if it is a database of another kind
  */
 export async function requireJournal(path: string, who: string): Promise<void> {
-  const content = await lookAt(path)
+  const content = lookAt(path)
   if (content === undefined || hasMagic(content)) return
   refuseOtherKind(path, content, who)
   throw refusal(path, content)
@@ -49,16 +46,12 @@ export async function requireJournal(path: string, who: string): Promise<void> {
  * @throws PerdureError as {@link requireJournal}
  */
 export async function requirePossibleJournal(path: string, who: string): Promise<PerdureError | undefined> {
-  const content = await lookAt(path)
+  const content = lookAt(path)
   if (content === undefined || hasMagic(content)) return undefined
   refuseOtherKind(path, content, who)
   const error = refusal(path, content)
   if (content.type === 'file' && findForeignFormat(content.head) === undefined) return error
   throw error
-}
-
-function isEmpty(content: PathContent): boolean {
-  return content.type === 'file' && content.head.length === 0
 }
 
 function hasMagic(content: PathContent): boolean {
@@ -80,7 +73,7 @@ function refusal(path: string, content: PathContent): PerdureError {
   }
   if (content.type !== 'file') return notADatabase(path, `a ${content.type}`)
   const { head } = content
-  if (isEmpty(content)) {
+  if (head.length === 0) {
     return notADatabase(path, describeHead(head), 'Remove it if a new database is to be made there.')
   }
   if (seemsTransaction(viewOf(head.subarray(FILE_HEADER_BYTES)), FILE_HEADER_BYTES)) {

@@ -1,14 +1,9 @@
 import { bytes, type SqliteConnection } from './engine.js'
 import { textOf } from './schema.js'
 
-/** More problems than this are not asked for. */
-const MAX_PROBLEMS = 1000
-
-/** What SQLite finds wrong with the file, in its words: https://sqlite.org/pragma.html#pragma_integrity_check. */
+/** What SQLite finds wrong with the file, the first 100 things: https://sqlite.org/pragma.html#pragma_integrity_check. */
 export function checkFile(connection: SqliteConnection): string[] {
-  const rows = connection
-    .prepare<[Uint8Array]>(`select ${bytes('integrity_check')} from pragma_integrity_check(${MAX_PROBLEMS})`)
-    .all()
+  const rows = connection.prepare<[Uint8Array]>(`select ${bytes('integrity_check')} from pragma_integrity_check`).all()
   const problems = rows.map(([text]) => textOf(text))
   return problems.length === 1 && problems[0] === 'ok' ? [] : problems
 }

@@ -2,7 +2,7 @@ import { PerdureError } from '../../core/errors.js'
 import { nodeFileSystem } from '../../journal/journal-file.js'
 import type { SqliteConnection, SqliteEngine } from './engine.js'
 import type { WriterSettings } from './messages.js'
-import { checkFormat, createTables, isEmpty, type Meta, readMeta } from './schema.js'
+import { checkFormat, createTables, type Meta, readMeta } from './schema.js'
 
 /** How long to wait for another program that has locked the file, in ms. */
 const BUSY_TIMEOUT_MS = 5_000
@@ -20,13 +20,10 @@ export function openForWriting(
   engine: SqliteEngine,
   { path, durability, serializer, cacheBytes }: WriterSettings,
 ): { readonly connection: SqliteConnection; readonly meta: Meta } {
+  if (!nodeFileSystem.exists(path)) create(engine, path, serializer ?? 'msgpack')
   const connection = engine.open(path, { busyTimeoutMs: BUSY_TIMEOUT_MS })
   try {
     setCacheSize(connection, cacheBytes)
-    if (isEmpty(connection)) {
-      createTables(connection, serializer ?? 'msgpack', Date.now())
-      nodeFileSystem.syncDirectory(path)
-    }
     checkFormat(connection)
     useWal(connection)
     connection.exec(`pragma synchronous = ${durability === 'fsync' ? 'full' : 'normal'}`)
@@ -36,6 +33,21 @@ export function openForWriting(
     connection.close()
     throw error
   }
+}
+
+/** Beside its place, so that what is found there is whole; an empty file is one that has lost everything. */
+function create(engine: SqliteEngine, path: string, serializer: string): void {
+  const draft = `${path}.new`
+  // An earlier process may have been killed here. Nobody else is: the caller holds the lock.
+  for (const name of [draft, `${draft}-journal`]) nodeFileSystem.unlink(name)
+  const connection = engine.open(draft)
+  try {
+    createTables(connection, serializer, Date.now())
+  } finally {
+    connection.close()
+  }
+  nodeFileSystem.rename(draft, path)
+  nodeFileSystem.syncDirectory(path)
 }
 
 /** @param cacheBytes memory for pages of the file */

@@ -1,5 +1,6 @@
 import type { Oid, Tid } from '../../core/oid.js'
 import type { StoredRecord, TransactionInfo } from '../../core/storage.js'
+import { checkRecord } from './checksum.js'
 import { bytes, integer, type SqliteConnection, type SqliteStatement } from './engine.js'
 import { type Meta, readMeta, textOf } from './schema.js'
 
@@ -26,8 +27,8 @@ export interface TransactionPage {
 /** A connection that only reads, with all that is asked of it. */
 export class Reader {
   readonly #connection: SqliteConnection
-  readonly #load: SqliteStatement<[number, Uint8Array | null]>
-  readonly #page: SqliteStatement<[number, number, Uint8Array]>
+  readonly #load: SqliteStatement<[number, number, Uint8Array | null]>
+  readonly #page: SqliteStatement<[number, number, number, Uint8Array]>
   readonly #nextOid: SqliteStatement<[number]>
   readonly #isDoomed: SqliteStatement<[number]>
   readonly #changes: SqliteStatement<[number]>
@@ -40,10 +41,11 @@ export class Reader {
   constructor(connection: SqliteConnection) {
     this.#connection = connection
     this.#load = connection.prepare(
-      `select ${integer('tid')}, ${bytes('data')} from records where oid = ? and tid <= ? order by tid desc limit 1`,
+      `select ${integer('tid')}, ${integer('checksum')}, ${bytes('data')} from records
+       where oid = ? and tid <= ? order by tid desc limit 1`,
     )
     this.#page = connection.prepare(
-      `select ${integer('oid')}, ${integer('tid')}, ${bytes('data')} from records as r
+      `select ${integer('oid')}, ${integer('tid')}, ${integer('checksum')}, ${bytes('data')} from records as r
        where oid > ? and tid <= ? and data is not null
          and not exists (select 1 from records as n where n.oid = r.oid and n.tid > r.tid and n.tid <= ?)
        order by oid limit ?`,
@@ -88,13 +90,18 @@ export class Reader {
 
   load(oid: Oid, tid: Tid): StoredRecord | undefined {
     const row = this.#load.get(oid, tid)
-    if (row === undefined || row[1] === null) return undefined
-    return { oid, tid: row[0], data: row[1] }
+    if (row === undefined || row[2] === null) return undefined
+    return this.#checked(oid, ...(row as [number, number, Uint8Array]))
   }
 
   /** The objects there were at transaction `tid`, by their oids: those after `oid`, at most `limit`. */
   page(oid: Oid, tid: Tid, limit: number): StoredRecord[] {
-    return this.#page.all(oid, tid, tid, limit).map(([oid, tid, data]) => ({ oid, tid, data }))
+    return this.#page.all(oid, tid, tid, limit).map((row) => this.#checked(...row))
+  }
+
+  #checked(oid: Oid, tid: Tid, checksum: number, data: Uint8Array): StoredRecord {
+    checkRecord(this.#connection.path, oid, tid, data, checksum)
+    return { oid, tid, data }
   }
 
   /** The first oid after `oid` of which anything is known. */

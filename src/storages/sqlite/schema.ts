@@ -35,6 +35,7 @@ const TABLES = `
     oid integer not null,
     tid integer not null,
     class text not null,
+    checksum integer not null,
     data blob
   );
   create unique index records_by_object on records (oid, tid);
@@ -111,18 +112,17 @@ export function createTables(connection: SqliteConnection, serializer: string, c
   connection.exec('commit')
 }
 
-/** Whether nothing has been written to a file. */
-export function isEmpty(connection: SqliteConnection): boolean {
-  const [tables] = connection.prepare<[number]>('select count(*) from sqlite_schema').get() ?? [0]
-  return tables === 0 && readNumber(connection, 'application_id') === 0
-}
-
 /**
  * @throws PerdureError `PERDURE_NOT_A_DATABASE` if the file belongs to another application; `PERDURE_FORMAT_VERSION`
  */
 export function checkFormat(connection: SqliteConnection): void {
   const { path } = connection
   const application = readNumber(connection, 'application_id')
+  if (application === 0 && readNumber(connection, 'page_count') === 0) {
+    throw new PerdureError('PERDURE_NOT_A_DATABASE', `${path} is empty. Restore a backup, or remove it.`, {
+      details: { path },
+    })
+  }
   if (application !== APPLICATION_ID) {
     throw new PerdureError(
       'PERDURE_NOT_A_DATABASE',

@@ -3,6 +3,7 @@ import { Reachability } from '../../core/graph/reachability.js'
 import { ReferenceGraph } from '../../core/graph/reference-graph.js'
 import { type Oid, ROOT_OID, type Tid } from '../../core/oid.js'
 import { forEachReference } from '../../core/record.js'
+import { checkRecord } from './checksum.js'
 import { bytes, integer, type SqliteConnection } from './engine.js'
 import type { SurveyJob, SurveyProgress } from './job-messages.js'
 import { Reader } from './reader.js'
@@ -41,12 +42,13 @@ export function survey(
       bytes: Math.min(found.bytes, bytesTotal),
       bytesTotal,
     })
-  const rows = connection.prepare<[number, number, Uint8Array | null]>(
-    `select ${integer('oid')}, ${integer('tid')}, ${bytes('data')} from records order by oid, tid`,
+  const rows = connection.prepare<[number, number, number, Uint8Array | null]>(
+    `select ${integer('oid')}, ${integer('tid')}, ${integer('checksum')}, ${bytes('data')} from records
+     order by oid, tid`,
   )
   tell('scan', 0)
-  for (const [oid, tid, data] of rows.iterate()) {
-    if (found.add(oid, tid, data)) tell('scan', found.objects)
+  for (const [oid, tid, checksum, data] of rows.iterate()) {
+    if (found.add(oid, tid, checksum, data)) tell('scan', found.objects)
   }
   found.endObject()
   tell('scan', objects)
@@ -72,6 +74,8 @@ class Survey {
   #versions = 0
   #isSuperseded = false
   #exists = false
+  /** Why a version of it that is to be kept cannot be read. */
+  #damage: { readonly error: unknown } | undefined
   /** Where the references of this object begin in the batch. */
   #start = 0
 
@@ -85,7 +89,7 @@ class Survey {
   }
 
   /** Returns whether it is time to tell how far it has come. */
-  add(oid: Oid, tid: Tid, data: Uint8Array | null): boolean {
+  add(oid: Oid, tid: Tid, checksum: number, data: Uint8Array | null): boolean {
     let isDue = false
     if (oid !== this.#oid) {
       this.endObject()
@@ -100,29 +104,24 @@ class Survey {
       this.#isSuperseded = true
       // The versions before are needed by nobody, so what they refer to is not either.
       references.length = this.#start
+      this.#damage = undefined
     }
     this.#exists = data !== null
     if (data !== null) {
       this.bytes += data.length
-      this.#read(oid, data, references)
+      try {
+        checkRecord(this.#path, oid, tid, data, checksum)
+        forEachReference(data, (target) => references.push(target))
+      } catch (error) {
+        this.#damage ??= { error }
+      }
     }
     return isDue
   }
 
-  #read(oid: Oid, data: Uint8Array, references: Oid[]): void {
-    try {
-      forEachReference(data, (target) => references.push(target))
-    } catch (cause) {
-      throw new PerdureError(
-        'PERDURE_CORRUPTION',
-        `${this.#path} cannot be packed: the record of object ${oid} makes no sense. Verify it, and restore a backup.`,
-        { details: { path: this.#path, oid }, cause },
-      )
-    }
-  }
-
   endObject(): void {
     if (this.#oid < 0) return
+    if (this.#damage !== undefined) throw this.#unreadable(this.#damage.error)
     const { oids, ends, references } = this.#batch
     oids.push(this.#oid)
     ends.push(references.length)
@@ -131,6 +130,15 @@ class Survey {
     this.#oid = -1
     this.#versions = 0
     this.#isSuperseded = false
+  }
+
+  #unreadable(cause: unknown): PerdureError {
+    const oid = this.#oid
+    return new PerdureError(
+      'PERDURE_CORRUPTION',
+      `${this.#path} cannot be packed: object ${oid} cannot be read. Verify it, and restore a backup.`,
+      { details: { path: this.#path, oid }, cause },
+    )
   }
 
   #flush(): void {

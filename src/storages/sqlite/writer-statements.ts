@@ -1,4 +1,5 @@
 import type { Oid, Tid } from '../../core/oid.js'
+import { checksumOf } from './checksum.js'
 import { bytes, integer, type SqliteConnection, type SqliteStatement } from './engine.js'
 import { textOf } from './schema.js'
 
@@ -42,7 +43,9 @@ export class WriterStatements {
 
   constructor(connection: SqliteConnection) {
     this.#connection = connection
-    this.#insertRecord = connection.prepare('insert into records (oid, tid, class, data) values (?, ?, ?, ?)')
+    this.#insertRecord = connection.prepare(
+      'insert into records (oid, tid, class, checksum, data) values (?, ?, ?, ?, ?)',
+    )
     this.#insertTransaction = connection.prepare(
       `insert into transactions (tid, time, user, note, token, bytes, packed, objects, total_bytes)
        values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -69,7 +72,8 @@ export class WriterStatements {
 
   /** @param data undefined of an object that is removed */
   insertRecord(oid: Oid, tid: Tid, className: string, data: Uint8Array | undefined): void {
-    this.#insertRecord.run(oid, tid, className, data ?? null)
+    const checksum = data === undefined ? 0 : checksumOf(oid, tid, data)
+    this.#insertRecord.run(oid, tid, className, checksum, data ?? null)
   }
 
   insertTransaction(
