@@ -2,6 +2,7 @@ import { concurrent, sequential, unsynced } from './suites/commit.mjs'
 import { convert, convertOnly } from './suites/convert.mjs'
 import { create } from './suites/create.mjs'
 import { fieldRead } from './suites/field-read.mjs'
+import { importDurus } from './suites/import-durus.mjs'
 import { indexFirst, indexOpen, indexWarm } from './suites/index.mjs'
 import { memory } from './suites/memory.mjs'
 import { opening } from './suites/open.mjs'
@@ -54,4 +55,5 @@ export const SUITES = {
   'pack-traverse': packTraverse,
   convert,
   'convert-only': convertOnly,
+  'import-durus': importDurus,
 }

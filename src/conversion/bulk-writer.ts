@@ -2,6 +2,7 @@ import { PerdureError } from '../core/errors.js'
 import type { Oid, Tid } from '../core/oid.js'
 import type { RecordWrite, Storage } from '../core/storage.js'
 import { OidReserve } from './oid-reserve.js'
+import { OidSet } from './oid-set.js'
 
 /** Records are committed in parts of about this many bytes; two parts are in memory at a time. */
 const PART_BYTES = 4 * 1024 * 1024
@@ -30,8 +31,9 @@ export class BulkWriter {
   readonly #note: string | undefined
   readonly #time: Date
   readonly #partBytes: number
-  readonly #base: Tid
   readonly #oids: OidReserve
+  readonly #added = new OidSet()
+  #base: Tid
   #writes: RecordWrite[] = []
   #gathered = 0
   #commit: Promise<void> = Promise.resolve()
@@ -70,9 +72,13 @@ export class BulkWriter {
    * Adds an object. The next one may be added when what is returned has resolved; undefined means at once.
    *
    * @param data its encoded record, which must not be changed before {@link flush} has resolved
-   * @throws PerdureError (as a rejection) as {@link flush}, for what was added before
+   * @throws PerdureError `PERDURE_ARGUMENT` with `details.oid` for an object that was added before; and as a rejection
+   *   what {@link flush} throws, for the objects before it
    */
   add(oid: Oid, data: Uint8Array): Promise<void> | undefined {
+    if (!this.#added.add(oid)) {
+      throw new PerdureError('PERDURE_ARGUMENT', `Object ${oid} is there twice.`, { details: { oid } })
+    }
     if (this.#gathered > 0 && this.#gathered + data.length > this.#partBytes) {
       return this.#send().then(() => this.#push(oid, data))
     }
@@ -99,8 +105,8 @@ export class BulkWriter {
   /**
    * Commits what is left, and waits until all is.
    *
-   * @throws PerdureError `PERDURE_ARGUMENT` with `details.oid` for an object that was added twice; `PERDURE_LIMIT` for an
-   *   oid, in `details.oid`, that is too large for the storage; and what its `commit` throws
+   * @throws PerdureError `PERDURE_LIMIT` for an oid, in `details.oid`, that is too large for the storage; `PERDURE_BUSY` if
+   *   somebody else writes to it; and what its `commit` throws
    */
   async flush(): Promise<void> {
     await this.#send()
@@ -122,17 +128,21 @@ export class BulkWriter {
   }
 
   async #store(writes: readonly RecordWrite[]): Promise<void> {
-    const { conflicts } = await this.#storage.commit({
+    const { tid } = await this.#storage.commit({
       base: this.#base,
       reads: [],
       writes,
       restored: { time: this.#time },
       ...(this.#note !== undefined && { note: this.#note }),
     })
-    const [twice] = conflicts ?? []
-    if (twice !== undefined) {
-      const { oid } = twice
-      throw new PerdureError('PERDURE_ARGUMENT', `Object ${oid} is there twice.`, { details: { oid } })
-    }
+    if (tid === undefined) throw othersWrite(this.#storage.location)
+    this.#base = tid
   }
+}
+
+/** Objects that nobody has can conflict only with those of somebody else. */
+export function othersWrite(location: string): PerdureError {
+  return new PerdureError('PERDURE_BUSY', `Somebody else writes to ${location}, which is still being made.`, {
+    details: { path: location },
+  })
 }

@@ -125,10 +125,11 @@ export class Draft {
     // Nothing is acknowledged before the end, where all is synced at once.
     const durability = kind.options.includes('durability') ? { durability: 'os' } : {}
     this.#storage = await kind.open(this.#file, { serializer, ...durability })
-    if (this.#storage.capabilities.has('restore')) return
+    const { capabilities } = this.#storage
+    if (capabilities.has('restore') && capabilities.has('persistent')) return
     throw new PerdureError(
       'PERDURE_UNSUPPORTED',
-      `A storage of the kind ${kind.name} cannot take copies of other databases.`,
+      `A storage of the kind ${kind.name} cannot ${capabilities.has('restore') ? 'be made at a path' : 'take copies of other databases'}.`,
       { details: { path: this.path, kind: kind.name } },
     )
   }

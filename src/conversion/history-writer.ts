@@ -1,6 +1,6 @@
-import { PerdureError } from '../core/errors.js'
 import type { Oid, Tid } from '../core/oid.js'
 import type { RecordWrite, Storage, TransactionInfo } from '../core/storage.js'
+import { othersWrite } from './bulk-writer.js'
 import { OidReserve } from './oid-reserve.js'
 
 interface Expected {
@@ -52,7 +52,7 @@ export class HistoryWriter {
     const writes = this.#writes
     this.#writes = []
     this.#oids.allocate()
-    const { tid, note, user, token, time } = transaction
+    const { note, user, token, time } = transaction
     const result = await this.#storage.commit({
       base: this.#base,
       reads: [],
@@ -62,12 +62,7 @@ export class HistoryWriter {
       ...(token !== undefined && { token }),
       restored: { time },
     })
-    if (result.tid === undefined) {
-      throw new PerdureError(
-        'PERDURE_BUSY',
-        `Somebody else writes to ${this.#storage.location}: transaction ${tid} conflicts.`,
-      )
-    }
+    if (result.tid === undefined) throw othersWrite(this.#storage.location)
     this.#base = result.tid
   }
 }

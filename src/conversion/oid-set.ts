@@ -9,11 +9,15 @@ export class OidSet {
   #lastAt = -1
   #last = new Uint32Array(0)
 
-  add(oid: Oid): void {
+  /** Returns whether it was not there. */
+  add(oid: Oid): boolean {
     const at = Math.floor(oid / PAGE_OIDS)
     if (at !== this.#lastAt) this.#turnTo(at)
     const bit = oid - at * PAGE_OIDS
-    this.#last[bit >>> 5] = (this.#last[bit >>> 5] as number) | (1 << (bit & 31))
+    const word = this.#last[bit >>> 5] as number
+    const mask = 1 << (bit & 31)
+    this.#last[bit >>> 5] = word | mask
+    return (word & mask) === 0
   }
 
   #turnTo(at: number): void {
@@ -24,12 +28,6 @@ export class OidSet {
     }
     this.#lastAt = at
     this.#last = page
-  }
-
-  has(oid: Oid): boolean {
-    const at = Math.floor(oid / PAGE_OIDS)
-    const bit = oid - at * PAGE_OIDS
-    return (((this.#pages.get(at)?.[bit >>> 5] ?? 0) >>> (bit & 31)) & 1) === 1
   }
 
   /** Some oid that is here and not in `other`. */

@@ -48,6 +48,10 @@ export class FileSource implements DurusSource {
     return this.#places.count
   }
 
+  get highestOid(): Oid {
+    return this.#places.highest
+  }
+
   *oids(): Generator<Oid> {
     this.#checkOpen()
     for (const position of this.#places.sortedValues()) {

@@ -2,13 +2,18 @@ import { statSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { BulkWriter } from '../conversion/bulk-writer.js'
 import { Draft } from '../conversion/draft.js'
+import { addChunk, type RecordChunk } from '../conversion/record-chunk.js'
 import type { Serializer } from '../core/serializer.js'
 import type { StorageKind } from '../storages/registry.js'
 import type { DurusMapping } from './map/class-map.js'
 import type { ChangeSummary } from './map/import-report.js'
 import { DurusMapper, type ImportedClass } from './map/map-source.js'
 import { RecordEncoder } from './map/record-encoder.js'
+import { checkOids } from './oid-limit.js'
 import type { DurusSource } from './source.js'
+
+/** Fewer objects are mapped before threads have started. */
+const THREADS_FROM = 5000
 
 /** So many objects between two turns of the event loop. */
 const OBJECTS_PER_TURN = 1024
@@ -29,6 +34,8 @@ export interface MappedImportOptions {
   readonly onProgress?: ((progress: MappedImportProgress) => void) | undefined
   /** Stops the work; the promise then rejects with the signal's reason, and nothing is left. */
   readonly signal?: AbortSignal | undefined
+  /** From so many objects on, threads map them; given by tests. */
+  readonly threadsFrom?: number
 }
 
 /** What has become of a Durus database. */
@@ -60,6 +67,7 @@ export async function importMapped(
   options: MappedImportOptions,
 ): Promise<MappedImportReport> {
   const { kind, serializer } = options
+  checkOids(source, kind)
   // Who may not read the source may not read the copy.
   const { mode } = statSync(source.path)
   await using draft = await Draft.create(target, kind, { serializer: serializer.name, mode })
@@ -88,19 +96,29 @@ async function prepare(source: DurusSource, options: MappedImportOptions): Promi
 }
 
 async function write(mapper: DurusMapper, writer: BulkWriter, options: MappedImportOptions): Promise<void> {
-  const { onProgress, signal, serializer } = options
+  const { onProgress, signal, serializer, threadsFrom = THREADS_FROM } = options
   const encoder = new RecordEncoder(serializer)
   const objectsTotal = mapper.objects
-  let turn = 0
-  for (const object of mapper.mapped()) {
-    const written = writer.add(object.oid, encoder.encode(object))
-    if (written !== undefined) await written
-    if (++turn % OBJECTS_PER_TURN !== 0) continue
-    // As many objects can be written, at most, as nodes of BTrees have been merged.
-    onProgress?.({ phase: 'map', objects: Math.min(turn, objectsTotal), objectsTotal })
+  const store = (chunk: RecordChunk) => addChunk(chunk, (oid, data) => writer.add(oid, data))
+  const useThreads = objectsTotal >= threadsFrom && mapper.canUseThreads
+  await using pipeline = useThreads ? mapper.pipeline(serializer.name, store) : undefined
+  let objects = 0
+  for (const pending of mapper.pending()) {
+    if (pipeline !== undefined && pending.type.family !== 'tree') {
+      const added = pipeline.add(pending.object)
+      if (added !== undefined) await added
+    } else {
+      for (const mapped of mapper.map(pending)) {
+        const written = writer.add(mapped.oid, encoder.encode(mapped))
+        if (written !== undefined) await written
+      }
+    }
+    if (++objects % OBJECTS_PER_TURN !== 0) continue
+    onProgress?.({ phase: 'map', objects, objectsTotal })
     await nextTurn()
     signal?.throwIfAborted()
   }
+  await pipeline?.end()
   // What Durus has given out, or taken for a node here, is never given to a new object.
   writer.reserve(mapper.nextOid)
   await writer.flush()

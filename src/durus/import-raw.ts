@@ -10,18 +10,12 @@ import type { Storage } from '../core/storage.js'
 import { fileError } from '../journal/journal-file.js'
 import { fileKind } from '../storages/file-kind.js'
 import type { StorageKind } from '../storages/registry.js'
+import { checkOids, oidLimit } from './oid-limit.js'
 import { OidTable } from './oid-table.js'
 import type { DurusObject, DurusSource } from './source.js'
 
 /** So many objects between two turns of the event loop. */
 const OBJECTS_PER_TURN = 4096
-
-/**
- * The index of Perdure's own file takes eight bytes for each oid up to the largest one. A single oid that is damaged
- * would make it fill the disk.
- */
-const SPARE_OIDS = 2 ** 26
-const OIDS_PER_OBJECT = 1024
 
 /** So many references to missing objects are listed. */
 const MAX_DANGLING = 100
@@ -72,6 +66,7 @@ export async function importDurusRaw(
   options: RawImportOptions = {},
 ): Promise<RawImportReport> {
   const { kind = fileKind } = options
+  checkOids(source, kind)
   await using draft = await Draft.create(target, kind, { serializer: PICKLE, mode: permissionsOf(source.path) })
   const run = new RawImport(source, options)
   await run.copy(draft.storage)
@@ -116,30 +111,17 @@ class RawImport {
 
   async copy(storage: Storage): Promise<void> {
     const writer = new BulkWriter(storage, { note: `imported from ${this.#source.format}` })
+    const limit = oidLimit(this.#source)
     await this.#each('copy', ({ oid, data, references }) => {
-      this.#checkOid(oid, oid)
       const className = classNameOf(data)
       this.#classes.set(className, (this.#classes.get(className) ?? 0) + 1)
       this.#present.set(oid, 1)
-      // A new object must not become what an old one refers to.
-      for (const reference of references) {
-        this.#checkOid(oid, reference)
-        writer.reserve(reference + 1)
-      }
+      // A new object must not become what an old one refers to. Oids beyond the limit are never reached.
+      for (const reference of references) if (reference < limit) writer.reserve(reference + 1)
       return writer.add(oid, encodePickleRecord(data, references))
     })
     await writer.flush()
     this.#bytes = writer.bytes
-  }
-
-  #checkOid(oid: Oid, used: Oid): void {
-    const limit = SPARE_OIDS + OIDS_PER_OBJECT * this.#source.objects
-    if (this.#options.kind !== undefined || used < limit) return
-    throw new PerdureError(
-      'PERDURE_LIMIT',
-      `Object ${oid} of ${this.#source.path} ${used === oid ? 'has' : `refers to ${used},`} an oid far above what so few objects need. The file is damaged, or needs another kind of storage, say sqlite.`,
-      { details: { oid, path: this.#source.path, limit } },
-    )
   }
 
   /** Compares all objects with what can be read of them, and looks for references that lead nowhere. */

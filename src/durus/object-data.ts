@@ -16,10 +16,8 @@ const LARGEST_PIECE = 64 * 1024
 /** What a zlib stream begins with. No pickle does. */
 const ZLIB = 0x78
 
-/** What is written for a class: PROTO 2, GLOBAL; its module and its name, a line each; then BINPUT 0, STOP. */
-const CLASS_HEAD = Buffer.from('\x80\x02c', 'latin1')
+/** What ends the pickle of a class, as Durus writes it: BINPUT 0, STOP. The state may refer to the class by that 0. */
 const CLASS_TAIL = Buffer.from('q\x00.', 'latin1')
-const NEWLINE = 0x0a
 
 /** An object of Durus, its pickles read. */
 export interface PythonInstance {
@@ -27,11 +25,17 @@ export interface PythonInstance {
   readonly state: unknown
 }
 
+/** The pickle of a class that has been read. */
+interface KnownClass {
+  readonly pickle: Uint8Array
+  readonly type: PythonGlobal
+}
+
 /** Reads the data of Durus's objects, one after the other: the pickle of the class, then that of the state. */
 export class ObjectDataReader {
   readonly #reader = new PickleReader()
-  /** Classes by what is between CLASS_HEAD and CLASS_TAIL. There are few, and each object has one. */
-  readonly #classes = new Map<string, PythonGlobal>()
+  /** That of the object before, if it was as Durus writes it: often the next one has the same. */
+  #known: KnownClass | undefined
 
   /**
    * The class alone, without a look at the state.
@@ -40,7 +44,7 @@ export class ObjectDataReader {
    */
   readClass({ oid, data }: DurusObject): PythonGlobal {
     try {
-      return this.#usualClass(data) ?? this.#anyClass(data)
+      return this.#readType(data)
     } catch (error) {
       throw explain(oid, error)
     }
@@ -52,7 +56,7 @@ export class ObjectDataReader {
    */
   read({ oid, data }: DurusObject): PythonInstance {
     try {
-      const type = this.#anyClass(data)
+      const type = this.#readType(data)
       const start = this.#reader.position
       if (data[start] !== ZLIB) return { type, state: this.#reader.load() }
       return { type, state: this.#compressed(data, start) }
@@ -61,27 +65,20 @@ export class ObjectDataReader {
     }
   }
 
-  #usualClass(data: Uint8Array): PythonGlobal | undefined {
-    const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
-    if (bytes.compare(CLASS_HEAD, 0, CLASS_HEAD.length, 0, CLASS_HEAD.length) !== 0) return undefined
-    const module = bytes.indexOf(NEWLINE, CLASS_HEAD.length)
-    const end = module < 0 ? -1 : bytes.indexOf(NEWLINE, module + 1)
-    if (end < 0 || bytes.compare(CLASS_TAIL, 0, CLASS_TAIL.length, end + 1, end + 1 + CLASS_TAIL.length) !== 0) {
-      return undefined
+  #readType(data: Uint8Array): PythonGlobal {
+    const reader = this.#reader
+    reader.open(data)
+    const known = this.#known
+    if (known !== undefined && beginsWith(data, known.pickle)) {
+      reader.skip(known.pickle.length, known.type)
+      return known.type
     }
-    const names = bytes.toString('latin1', CLASS_HEAD.length, end)
-    const known = this.#classes.get(names)
-    if (known !== undefined) return known
-    const type = this.#anyClass(data)
-    this.#classes.set(names, type)
+    const type = reader.load()
+    if (!(type instanceof PythonGlobal)) throw pickleDamage('it does not begin with a class', 0)
+    const pickle = data.subarray(0, reader.position)
+    const isUsual = reader.numbered === 1 && CLASS_TAIL.compare(pickle.subarray(-CLASS_TAIL.length)) === 0
+    this.#known = isUsual ? { pickle: Uint8Array.from(pickle), type } : undefined
     return type
-  }
-
-  #anyClass(data: Uint8Array): PythonGlobal {
-    this.#reader.open(data)
-    const type = this.#reader.load()
-    if (type instanceof PythonGlobal) return type
-    throw pickleDamage('it does not begin with a class', 0)
   }
 
   /** The state may refer to what the pickle of the class has put into the memo. */
@@ -98,6 +95,11 @@ export class ObjectDataReader {
       })
     }
   }
+}
+
+function beginsWith(data: Uint8Array, beginning: Uint8Array): boolean {
+  for (let i = beginning.length - 1; i >= 0; i--) if (data[i] !== beginning[i]) return false
+  return true
 }
 
 function inflate(compressed: Uint8Array, offset: number): Uint8Array {

@@ -7,18 +7,25 @@ const SMALLEST = 1024
 /**
  * One number for each of many oids: a hash table with open addressing (linear probing) in two typed arrays. It takes 21
  * to 43 bytes for each oid whatever the oids are, so that a file of stray ones cannot make it large; and it is hashed
- * by a factor that nobody knows, so that a file cannot make it slow either.
+ * by factors that nobody knows, so that a file cannot make it slow either.
  */
 export class OidTable {
-  readonly #factor = randomInt(2 ** 31) * 2 + 1
+  readonly #lowFactor = oddNumber()
+  readonly #highFactor = oddNumber()
   #oids = new Float64Array(SMALLEST).fill(FREE)
   #values = new Float64Array(SMALLEST)
   #shift = 32 - Math.log2(SMALLEST)
   #count = 0
+  #highest: Oid = FREE
 
   /** How many oids have a number. */
   get count(): number {
     return this.#count
+  }
+
+  /** The largest oid that has a number; -1 if none has. */
+  get highest(): Oid {
+    return this.#highest
   }
 
   get(oid: Oid): number | undefined {
@@ -35,6 +42,7 @@ export class OidTable {
       }
       this.#oids[slot] = oid
       this.#count++
+      if (oid > this.#highest) this.#highest = oid
     }
     this.#values[slot] = value
   }
@@ -52,9 +60,8 @@ export class OidTable {
   /** The slot of an oid, or the free one where it belongs. */
   #find(oid: Oid): number {
     const oids = this.#oids
-    const low = (oid % 2 ** 32) | 0
-    const high = Math.floor(oid / 2 ** 32)
-    let slot = Math.imul(low ^ Math.imul(high, 0x9e3779b1), this.#factor) >>> this.#shift
+    const [low, high] = [oid % 2 ** 32, Math.floor(oid / 2 ** 32)]
+    let slot = (Math.imul(low, this.#lowFactor) + Math.imul(high, this.#highFactor)) >>> this.#shift
     while (oids[slot] !== oid && oids[slot] !== FREE) slot = slot + 1 === oids.length ? 0 : slot + 1
     return slot
   }
@@ -72,4 +79,8 @@ export class OidTable {
       this.#values[slot] = values[from] as number
     }
   }
+}
+
+function oddNumber(): number {
+  return randomInt(2 ** 31) * 2 + 1
 }

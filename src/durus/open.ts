@@ -1,10 +1,11 @@
 import { PerdureError } from '../core/errors.js'
-import { nodeFileSystem, type OpenFile } from '../journal/journal-file.js'
+import { nodeFileSystem } from '../journal/journal-file.js'
+import { describeHead } from '../storages/describe-head.js'
+import { lookAt } from '../storages/file-head.js'
+import { recognizeKind } from '../storages/registry.js'
 import { FileSource } from './file-source.js'
 import { sniffDurus } from './sniff.js'
 import type { DurusFormat, DurusSource } from './source.js'
-
-const HEAD_BYTES = 4096
 
 /**
  * Opens a Durus file, of whichever format it is. It is only ever read. The files of FileStorage and FileStorage2 are
@@ -15,30 +16,37 @@ const HEAD_BYTES = 4096
  *   `PERDURE_PERMISSION`, `PERDURE_IO`
  */
 export async function openDurusFile(path: string): Promise<DurusSource> {
+  const content = await lookAt(path)
+  if (content === undefined) {
+    throw new PerdureError('PERDURE_NOT_FOUND', `There is no ${path}. Check the path.`, { details: { path } })
+  }
+  if (content.type !== 'file') throw noDurusFile(path, `a ${content.type}`)
+  const { head } = content
+  const format = sniffDurus(head)
+  if (format === undefined) throw noDurusFile(path, describe(head))
+  if (format !== 'sqlite') return openRecords(path, format)
+  const { SqliteSource } = await import('./sqlite.js')
+  // The file is not open here: to close it would take away the locks that SQLite has on it in the same process.
+  return SqliteSource.open(path, head)
+}
+
+function openRecords(path: string, format: Exclude<DurusFormat, 'sqlite'>): DurusSource {
   const file = nodeFileSystem.open(path, 'read')
-  let head: Buffer
   try {
-    head = readHead(file)
-    const format = requireFormat(path, head)
-    if (format !== 'sqlite') return new FileSource(file, format)
+    return new FileSource(file, format)
   } catch (error) {
     file.close()
     throw error
   }
-  // First of all: to close a file takes away the locks that SQLite has on it in the same process.
-  file.close()
-  const { SqliteSource } = await import('./sqlite.js')
-  return SqliteSource.open(path, head)
 }
 
-function readHead(file: OpenFile): Buffer {
-  const head = Buffer.alloc(HEAD_BYTES)
-  return head.subarray(0, file.read(head, 0, HEAD_BYTES, 0))
+function describe(head: Uint8Array): string {
+  const kind = recognizeKind(head)
+  return kind === undefined ? describeHead(head) : `a Perdure database of the kind ${kind.name} already`
 }
 
-function requireFormat(path: string, head: Buffer): DurusFormat {
-  const format = sniffDurus(head)
-  if (format !== undefined) return format
-  const found = head.length === 0 ? 'it is empty' : `it begins with ${head.subarray(0, 8).toString('hex')}`
-  throw new PerdureError('PERDURE_NOT_A_DATABASE', `${path} is no Durus file: ${found}.`, { details: { path } })
+function noDurusFile(path: string, found: string): PerdureError {
+  return new PerdureError('PERDURE_NOT_A_DATABASE', `${path} is no Durus file: it is ${found}.`, {
+    details: { path, found },
+  })
 }

@@ -15,6 +15,8 @@ import type { DurusObject } from './source.js'
 
 const OID_BYTES = 8
 
+const NOTHING = Buffer.alloc(0)
+
 /** In what the formats differ. */
 export interface RecordLayout {
   /** How many bytes the length of a record takes. */
@@ -36,6 +38,9 @@ export class RecordFile {
   /** Bytes before the data. */
   readonly #headBytes: number
   readonly #window: ReadWindow
+  /** What of the window was looked at last, and where in the file it begins. */
+  #held: Buffer = NOTHING
+  #heldFrom = 0
   /** Where the data, the references and the next record begin, of the record that was looked at last. */
   #data = 0
   #references = 0
@@ -55,18 +60,31 @@ export class RecordFile {
 
   /** `length` bytes, which must be there. They are valid until anything else is read. */
   bytes(position: number, length: number): Buffer {
-    const bytes = this.#window.bytes(position, length)
-    if (bytes.length < length) throw this.damaged(position + bytes.length, 'the file ends here, and should not.')
-    return bytes
+    const at = this.#hold(position, length)
+    return this.#held.subarray(at, at + length)
   }
 
   int4(position: number): number {
-    return this.bytes(position, 4).readUInt32BE(0)
+    const at = this.#hold(position, 4)
+    return this.#held.readUInt32BE(at)
   }
 
   /** Inexact above 2^53, which no oid, offset or length is. */
   int8(position: number): number {
-    return readInt8(this.bytes(position, 8), 0)
+    const at = this.#hold(position, 8)
+    return readInt8(this.#held, at)
+  }
+
+  /** Returns where in `#held` there are `length` bytes of the file, which must be there. No view is made for each. */
+  #hold(position: number, length: number): number {
+    const from = this.#heldFrom
+    if (position >= from && position + length <= from + this.#held.length) return position - from
+    // Forgotten first, because a read that fails may leave anything in the window.
+    this.#held = NOTHING
+    this.#held = this.#window.ahead(position, length)
+    this.#heldFrom = position
+    if (this.#held.length >= length) return 0
+    throw this.damaged(position + this.#held.length, 'the file ends here, and should not.')
   }
 
   /**
@@ -104,11 +122,13 @@ export class RecordFile {
         { details: { oid, path: this.path, offset: position, bytes } },
       )
     }
-    const view = this.bytes(this.#data, bytes)
+    const at = this.#hold(this.#data, bytes)
     const dataBytes = this.#references - this.#data
+    const data = new Uint8Array(dataBytes)
+    this.#held.copy(data, 0, at, at + dataBytes)
     const references: Oid[] = []
-    for (let at = dataBytes; at < bytes; at += OID_BYTES) references.push(readInt8(view, at))
-    return { oid, data: Uint8Array.prototype.slice.call(view, 0, dataBytes), references, offset: position }
+    for (let i = dataBytes; i < bytes; i += OID_BYTES) references.push(readInt8(this.#held, at + i))
+    return { oid, data, references, offset: position }
   }
 
   damaged(offset: number, what: string): CorruptionError {
@@ -122,15 +142,16 @@ export class RecordFile {
     this.#data = dataFrom
     this.#next = dataFrom + 1
     if (dataFrom > this.size) return dataFrom > limit ? 'there is too little room for a record.' : undefined
-    const head = this.bytes(position, this.#headBytes)
-    const length = lengthBytes === 4 ? head.readUInt32BE(0) : readInt8(head, 0)
-    const oid = readInt8(head, lengthBytes)
+    const at = this.#hold(position, this.#headBytes)
+    const held = this.#held
+    const length = lengthBytes === 4 ? held.readUInt32BE(at) : readInt8(held, at)
+    const oid = readInt8(held, at + lengthBytes)
     this.oid = oid
-    this.#references = dataFrom + head.readUInt32BE(this.#headBytes - 4)
+    this.#references = dataFrom + held.readUInt32BE(at + this.#headBytes - 4)
     this.#next = position + lengthBytes + length
     if (this.#next > limit) return `a record of ${length} bytes is longer than what holds it.`
     if (oid > MAX_ID) return `a record begins with ${oid}, which no object can have as its oid.`
-    if (oidCopies === 2 && readInt8(head, lengthBytes + OID_BYTES) !== oid) {
+    if (oidCopies === 2 && readInt8(held, at + lengthBytes + OID_BYTES) !== oid) {
       return `a record names two objects, ${oid} and another one.`
     }
     if (this.#references === dataFrom) return `the record of object ${oid} has no data.`
@@ -143,9 +164,10 @@ export class RecordFile {
   #faultyReference(): string | undefined {
     const end = Math.min(this.#next, this.size)
     for (let from = this.#references; from < end; from += PIECE_BYTES) {
-      const piece = this.bytes(from, Math.min(PIECE_BYTES, end - from))
-      for (let at = 0; at + OID_BYTES <= piece.length; at += OID_BYTES) {
-        const oid = readInt8(piece, at)
+      const bytes = Math.min(PIECE_BYTES, end - from)
+      const start = this.#hold(from, bytes)
+      for (let at = start; at + OID_BYTES <= start + bytes; at += OID_BYTES) {
+        const oid = readInt8(this.#held, at)
         if (oid > MAX_ID) return `object ${this.oid} refers to ${oid}, which no object can have as its oid.`
       }
     }

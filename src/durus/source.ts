@@ -20,6 +20,8 @@ export interface DurusSource {
   readonly format: DurusFormat
   /** How many objects there are. */
   readonly objects: number
+  /** The largest oid of any of them; -1 if there is none. */
+  readonly highestOid: Oid
   /** Bytes at the end of the file that belong to a transaction that was never completed. They are ignored. */
   readonly tornBytes: number
 

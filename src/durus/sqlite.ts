@@ -38,6 +38,7 @@ export class SqliteSource implements DurusSource {
   readonly path: string
   readonly format = 'sqlite'
   readonly objects: number
+  readonly highestOid: Oid
   readonly tornBytes = 0
   readonly #connection: SqliteConnection
   readonly #object: SqliteStatement<ObjectRow>
@@ -55,6 +56,7 @@ export class SqliteSource implements DurusSource {
       throw damaged(this.path, `a row has ${Buffer.from(stray[0]).toString('latin1', 0, 20)} as its id.`)
     }
     this.objects = number(connection, 'select count(*) from objects')
+    this.highestOid = number(connection, `select ${integer('coalesce(max(id), -1)')} from objects`)
     this.#object = connection.prepare(OBJECT)
     this.#oids = connection.prepare(
       `select ${integer('id')} from objects where id > ? order by id limit ${OIDS_AT_ONCE}`,

@@ -186,7 +186,7 @@ export class CheckpointWriter {
     this.#source = source
     this.#seed = checksumSeed(begun.uuid)
     fileSystem.unlink(this.#temporaryPath)
-    this.#file = fileSystem.open(this.#temporaryPath, 'create')
+    this.#file = fileSystem.open(this.#temporaryPath, 'create', journalPath)
   }
 
   /** Offset of the journal from which an opening with this checkpoint will replay. */

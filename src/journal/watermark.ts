@@ -43,7 +43,7 @@ export class WatermarkWriter {
     this.#fileSystem = fileSystem
     const path = watermarkPath(journalPath)
     // A file left by a writer that was killed is used again, so that readers need not look for a new one.
-    this.#file = fileSystem.open(path, fileSystem.exists(path) ? 'write' : 'create')
+    this.#file = fileSystem.exists(path) ? fileSystem.open(path, 'write') : fileSystem.open(path, 'create', journalPath)
     MAGIC.copy(this.#bytes, 0)
     this.#bytes.set(uuid, 8)
   }

@@ -1,6 +1,5 @@
-import { statSync } from 'node:fs'
-import { systemCode } from '../core/errors.js'
-import { fileError } from '../journal/journal-file.js'
+import { stat } from 'node:fs/promises'
+import { PerdureError, systemCode } from '../core/errors.js'
 import { readHead } from './read-head.js'
 
 /** What a path leads to. */
@@ -13,24 +12,22 @@ export type PathContent =
  *
  * @throws PerdureError `PERDURE_PERMISSION`, `PERDURE_IO`
  */
-export function lookAt(path: string): PathContent | undefined {
-  const type = typeOf(path)
-  // To open a pipe would wait for somebody who writes to it.
-  if (type !== undefined && type !== 'file') return { type }
-  const head = readHead(path)
-  return head === undefined ? undefined : { type: 'file', head }
-}
-
-function typeOf(path: string): PathContent['type'] | undefined {
+export async function lookAt(path: string): Promise<PathContent | undefined> {
   try {
-    const status = statSync(path, { throwIfNoEntry: false })
-    if (status === undefined) return undefined
-    if (status.isDirectory()) return 'directory'
-    if (status.isSocket()) return 'socket'
-    if (status.isFIFO()) return 'pipe'
-    return status.isFile() ? 'file' : 'device'
-  } catch (error) {
-    if (systemCode(error) === 'ENOTDIR') return undefined
-    throw fileError(error, path, 'examine')
+    // To open a pipe would wait for somebody who writes to it.
+    const status = await stat(path)
+    if (status.isDirectory()) return { type: 'directory' }
+    if (status.isSocket()) return { type: 'socket' }
+    if (status.isFIFO()) return { type: 'pipe' }
+    if (!status.isFile()) return { type: 'device' }
+    return { type: 'file', head: readHead(path) }
+  } catch (cause) {
+    const code = systemCode(cause)
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw new PerdureError(
+      code === 'EACCES' || code === 'EPERM' ? 'PERDURE_PERMISSION' : 'PERDURE_IO',
+      `${path} cannot be read: ${(cause as Error).message}`,
+      { details: { path }, cause },
+    )
   }
 }

@@ -13,11 +13,12 @@ export function isJournal(head: Uint8Array): boolean {
 
 /**
  * The kind of the database at a path. Undefined if nothing is there.
- * * @throws PerdureError `PERDURE_NOT_A_DATABASE` with what was found instead; CorruptionError if it is a journal whose
+ *
+ * @throws PerdureError `PERDURE_NOT_A_DATABASE` with what was found instead; CorruptionError if it is a journal whose
  *   first bytes are damaged; `PERDURE_PERMISSION`, `PERDURE_IO`
  */
 export async function requireKind(path: string): Promise<StorageKind | undefined> {
-  const content = lookAt(path)
+  const content = await lookAt(path)
   if (content === undefined) return undefined
   const kind = content.type === 'file' ? recognizeKind(content.head) : undefined
   if (kind !== undefined) return kind
@@ -31,7 +32,7 @@ export async function requireKind(path: string): Promise<StorageKind | undefined
  * @throws PerdureError as {@link requireKind}; `PERDURE_UNSUPPORTED` if it is a database of another kind
  */
 export async function requireJournal(path: string, who: string): Promise<void> {
-  const content = lookAt(path)
+  const content = await lookAt(path)
   if (content === undefined || hasMagic(content)) return
   refuseOtherKind(path, content, who)
   throw refusal(path, content)
@@ -46,7 +47,7 @@ export async function requireJournal(path: string, who: string): Promise<void> {
  * @throws PerdureError as {@link requireJournal}
  */
 export async function requirePossibleJournal(path: string, who: string): Promise<PerdureError | undefined> {
-  const content = lookAt(path)
+  const content = await lookAt(path)
   if (content === undefined || hasMagic(content)) return undefined
   refuseOtherKind(path, content, who)
   const error = refusal(path, content)

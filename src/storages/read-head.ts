@@ -1,8 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
-import { PerdureError, systemCode } from '../core/errors.js'
 import { isSqlite } from './sqlite/file-head.js'
 
-/** How much of a file {@link readHead} reads. */
+/** How much of a file is looked at to tell what it is. */
 const HEAD_BYTES = 4096
 
 /**
@@ -13,34 +12,24 @@ const HEAD_BYTES = 4096
 const kept = new Map<string, number>()
 
 /**
- * The first bytes of the file at `path`, {@link HEAD_BYTES} if it has as many; undefined if there is none.
+ * The first bytes of a file, {@link HEAD_BYTES} if it has as many.
  *
- * @throws PerdureError `PERDURE_PERMISSION`, `PERDURE_IO`
+ * @throws what the system says
  */
-export function readHead(path: string): Uint8Array | undefined {
+export function readHead(path: string): Uint8Array {
+  closeDeleted()
+  const found = statSync(path, { bigint: true })
+  const file = `${found.dev}:${found.ino}`
+  const known = kept.get(file)
+  const descriptor = known ?? openSync(path, 'r')
+  let head: Uint8Array | undefined
   try {
-    closeDeleted()
-    const found = statSync(path, { bigint: true })
-    const file = `${found.dev}:${found.ino}`
-    const known = kept.get(file)
-    const descriptor = known ?? openSync(path, 'r')
-    let head: Uint8Array | undefined
-    try {
-      head = readBeginning(descriptor)
-    } finally {
-      if (head !== undefined && isSqlite(head)) kept.set(file, descriptor)
-      else if (known === undefined) closeSync(descriptor)
-    }
-    return head
-  } catch (cause) {
-    const code = systemCode(cause)
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    throw new PerdureError(
-      code === 'EACCES' || code === 'EPERM' ? 'PERDURE_PERMISSION' : 'PERDURE_IO',
-      `${path} cannot be read: ${(cause as Error).message}`,
-      { details: { path }, cause },
-    )
+    head = readBeginning(descriptor)
+  } finally {
+    if (head !== undefined && isSqlite(head)) kept.set(file, descriptor)
+    else if (known === undefined) closeSync(descriptor)
   }
+  return head
 }
 
 function readBeginning(descriptor: number): Uint8Array {

@@ -89,7 +89,7 @@ export function findStorageKind(name: string): StorageKind {
  * @throws PerdureError `PERDURE_PERMISSION`, `PERDURE_IO`
  */
 export async function detectStorageKind(path: string): Promise<StorageKind | undefined> {
-  const content = lookAt(path)
+  const content = await lookAt(path)
   return content?.type === 'file' ? recognizeKind(content.head) : undefined
 }
 

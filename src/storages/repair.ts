@@ -38,7 +38,7 @@ export async function repairFile(path: string, options: RepairOptions = {}): Pro
   const source = new FailingFile(nodeFileSystem.open(from, 'read'))
   try {
     assertNotLocked(from)
-    return await writeTo(to, async (temporary) => {
+    return await writeTo(to, from, async (temporary) => {
       const report = await new Repair(nodeFileSystem, source, to, options).writeTo(temporary)
       assertNotLocked(from)
       return report
@@ -54,15 +54,19 @@ function isNoDatabase(error: unknown): boolean {
   return error instanceof PerdureError && error.code === 'PERDURE_NOT_A_DATABASE'
 }
 
-/** Lets `write` make a new file, which gets its name only when it is whole and on the disk. */
-async function writeTo<T>(path: string, write: (file: OpenFile) => Promise<T>): Promise<T> {
+/**
+ * Lets `write` make a new file, which gets its name only when it is whole and on the disk.
+ *
+ * @param like whose owner and permissions it is given
+ */
+async function writeTo<T>(path: string, like: string, write: (file: OpenFile) => Promise<T>): Promise<T> {
   // So that nobody else makes or opens the same file meanwhile.
   const lock = acquireFileLock(path)
   const temporary = `${path}.new`
   try {
     assertAbsent(path)
     nodeFileSystem.unlink(temporary)
-    const file = nodeFileSystem.open(temporary, 'create')
+    const file = nodeFileSystem.open(temporary, 'create', like)
     try {
       const result = await write(file)
       file.sync()

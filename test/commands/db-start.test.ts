@@ -1,7 +1,13 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { expect } from 'chai'
 import { open, PersistentList } from '../../src/index.js'
+import { withoutSettings } from '../support/command-line.js'
 import { PACKAGE } from '../support/documented-programs.js'
 import { failure } from '../support/errors.js'
 import { ServerCommands } from '../support/server-command.js'
@@ -24,6 +30,9 @@ describe('perdure db start', () => {
       await using db = await open(url)
       await db.transact((root) => void root.set('key', 1))
     }
+    const byNpm = await servers.start([], { npm_lifecycle_event: 'start', TMPDIR: temporary })
+    expect(byNpm.output()).to.include(`connect with: npx perdure db client ${byNpm.url}\n`)
+    expect(await byNpm.end('SIGINT')).to.equal(0)
     expect(readdirSync(temporary)).to.have.lengthOf(1)
     expect(await end('SIGINT')).to.equal(0)
     expect(readdirSync(temporary)).to.deep.equal([])
@@ -200,7 +209,8 @@ describe('perdure db start', () => {
     )
     const first = await servers.start([], { PERDURE_LOG_LEVEL: 'silent', PERDURE_SERIALIZER: 'devalue' })
     expect(first.url).to.include('127.0.0.3')
-    expect(first.output()).to.include('Serving configured.perdure at')
+    // The file says where it is from its own folder.
+    expect(first.output()).to.match(/^Serving \/.*\/configured\.perdure at/)
     expect(first.errors()).to.equal('')
     {
       await using db = await open(first.url)
@@ -262,5 +272,35 @@ describe('perdure db start', () => {
     expect(refused.stderr.replace(/\s+(›\s+)?/g, ' ')).to.include('Other machines reach 0.0.0.0')
     const { end } = await servers.start(['--host', '0.0.0.0', '--insecure'])
     expect(await end()).to.equal(0)
+  })
+
+  it('listens at the socket that systemd passes, and nowhere else', async () => {
+    const socket = createServer().listen({ port: 0, host: '127.0.0.1' })
+    await once(socket, 'listening')
+    const { port } = socket.address() as AddressInfo
+    const args = [
+      '-c',
+      'LISTEN_PID=$$ exec "$@"',
+      'sh',
+      process.execPath,
+      join(PACKAGE, 'bin/perdure.js'),
+      'db',
+      'start',
+    ]
+    const server = spawn('sh', args, {
+      cwd: servers.directory.path,
+      env: { ...withoutSettings(process.env), ...servers.env, LISTEN_FDS: '1', PERDURE_LOG_LEVEL: 'silent' },
+      stdio: ['ignore', 'pipe', 'inherit', (socket as unknown as { _handle: { fd: number } })._handle.fd],
+    })
+    try {
+      const [output] = (await once(server.stdout as Readable, 'data')) as [Buffer]
+      expect(String(output).match(/perdure:\S+/)?.[0]).to.equal(`perdure://127.0.0.1:${port}`)
+      server.kill()
+      const rest = await text(server.stdout as Readable)
+      expect(`${output}${rest}`.match(/Serving/g)).to.have.lengthOf(1)
+    } finally {
+      server.kill('SIGKILL')
+      socket.close()
+    }
   })
 })

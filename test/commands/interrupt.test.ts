@@ -53,6 +53,7 @@ describe('Long work of perdure', () => {
     ['db', 'verify', 'a.perdure'],
     ['db', 'pack', 'a.perdure'],
     ['pack', 'a.perdure'],
+    ['db', 'census', 'a.perdure', '--unreachable'],
     ['db', 'convert', 'a.perdure', 'b.perdure', '--serializer', 'devalue'],
   ]) {
     it(`is given up by Ctrl-C, and leaves nothing behind: perdure ${args.join(' ')}`, async () => {
@@ -95,10 +96,27 @@ describe('Long work of perdure', () => {
 
   it('writes plain lines elsewhere, and none with --json', async () => {
     await (await open(directory.join('a.perdure'))).close()
+    for (const diagnosis of ['census', 'largest', 'refs 0 --file']) {
+      const told = await perdure(['db', ...diagnosis.split(' '), 'a.perdure'], { cwd: directory.path })
+      expect(told).to.include({ code: 0, stderr: 'scan: 100 %\n' })
+    }
     const lines = await perdure(['db', 'verify', 'a.perdure'], { cwd: directory.path })
     expect(lines.stderr).to.match(/^(verifying: \d+ %\n)+$/)
     expect(lines.stdout).to.match(/^1 object, .*sound\n$/)
     const json = await perdure(['db', 'verify', 'a.perdure', '--json'], { cwd: directory.path })
     expect(json.stderr).to.equal('')
+  })
+
+  it('writes plain lines on a terminal that cannot move back', async () => {
+    await (await open(directory.join('a.perdure'))).close()
+    const command = `'${process.execPath}' '${BIN}' db verify a.perdure`
+    const env = { ...withoutSettings(process.env), TERM: 'dumb' }
+    const terminal = new PseudoTerminal(command, { cwd: directory.path, env })
+    try {
+      await terminal.see(/^verifying: \d+ %\n/)
+      expect(await terminal.ended()).to.equal(0)
+    } finally {
+      terminal.kill()
+    }
   })
 })

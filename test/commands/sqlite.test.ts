@@ -34,9 +34,9 @@ describe('perdure with an SQLite database', () => {
   })
 
   it('packs it, and refuses what works on other files alone', async () => {
-    expect(await json('pack', path)).to.include({ objectsAfter: 1 })
+    expect(await json('pack', path)).to.include({ objectsBefore: 1, objectsAfter: 1 })
     const { stderr, code } = await perdure(['db', 'repair', path])
-    expect(code).to.equal(9)
-    expect(stderr.replace(/\s+(›\s+)?/g, ' ')).to.include('is of the kind sqlite')
+    expect(code).to.not.equal(0)
+    expect(stderr.replace(/\s+/g, ' ')).to.include('is of the kind sqlite')
   })
 })

@@ -99,12 +99,20 @@ describe('BulkWriter', () => {
         await writer.flush()
       })
       expect(error.details).to.include({ oid: 1 })
-      await failure('PERDURE_ARGUMENT', () => writer.flush())
     }
     await using storage = await FileStorage.open(directory.join('a'))
     const writer = new BulkWriter(storage)
     await writer.add(2 ** 40, link(0))
     expect((await failure('PERDURE_LIMIT', () => writer.flush())).details).to.include({ oid: 2 ** 40 })
+  })
+
+  it('tells of somebody else who writes, once and again', async () => {
+    const storage = new MemoryStorage()
+    const writer = new BulkWriter(storage, { partBytes: 1 })
+    await storage.commit({ base: 0, reads: [], writes: [{ oid: 3, data: encodeRecord('Thing', [], Buffer.of(1)) }] })
+    await writer.add(3, link(0))
+    await failure('PERDURE_BUSY', () => writer.flush())
+    await failure('PERDURE_BUSY', () => writer.add(4, link(0)) ?? writer.flush())
   })
 
   it('leaves an empty storage alone if there is nothing to write', async () => {

@@ -336,6 +336,20 @@ describe('convert', () => {
       }
     })
 
+    it('goes from a file to SQLite and back, with its times and remarks', async () => {
+      await makeHistory()
+      const sqlite = directory.join('target.sqlite')
+      const there = await convert(source, sqlite, { storage: 'sqlite', serializer: 'cbor', history: true })
+      expect(there).to.include({ storage: 'sqlite', transactions: 21 })
+      expect(readFileSync(sqlite, 'latin1')).to.match(/^SQLite format 3/)
+      expect(readdirSync(directory.path).filter((name) => name.startsWith('target'))).to.deep.equal(['target.sqlite'])
+      // The kind stays what it is if nothing is said.
+      expect(await convert(sqlite, directory.join('other.sqlite'))).to.include({ storage: 'sqlite', hash: there.hash })
+      const back = await convert(sqlite, target, { storage: 'file', serializer: 'msgpack', history: true })
+      expect(back).to.include({ storage: 'file', transactions: 21, hash: there.hash })
+      expect(await compareStates(0, 1)).to.equal(21)
+    })
+
     it('is refused where one of the two keeps none', async () => {
       const memory = new MemoryStorage()
       await failure('PERDURE_UNSUPPORTED', () => convert(memory, target, { history: true }))

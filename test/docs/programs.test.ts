@@ -11,6 +11,7 @@ const DOCUMENTS = [
   'docs/collections.md',
   'docs/diagnostics.md',
   'docs/durus.md',
+  'docs/conversion.md',
   'docs/history.md',
   'docs/pack.md',
   'docs/errors.md',

@@ -3,6 +3,9 @@ import { expect } from 'chai'
 import { classNameOf } from '../../src/core/pickle-record.js'
 import { openDurusFile } from '../../src/durus/open.js'
 import type { DurusSource } from '../../src/durus/source.js'
+import { FILE_MAGIC } from '../../src/journal/format.js'
+// Knows the kinds of storage.
+import '../../src/open-path.js'
 import { fileRecord } from '../support/durus-files.js'
 import { DURUS_FIXTURES, type DurusFixture, durusFixture, expectUntouched } from '../support/durus-fixtures.js'
 import { failure } from '../support/errors.js'
@@ -110,9 +113,10 @@ describe('openDurusFile', () => {
   it('refuses other files, and says what it has found', async () => {
     const path = directory.join('a')
     for (const [bytes, message] of [
-      ['', /no Durus file: it is empty/],
-      ['SHELF-2\n', /no Durus file.*5348454c462d320a/],
-      [readFileSync(durusFixture('dfs20')).subarray(0, 5), /no Durus file/],
+      ['', /no Durus file: it is an empty file/],
+      ['SHELF-2\n', /no Durus file: it is text beginning with "SHELF-2"/],
+      [readFileSync(durusFixture('dfs20')).subarray(0, 5), /no Durus file: it is text beginning with "DFS20"/],
+      [FILE_MAGIC, /no Durus file: it is a Perdure database of the kind file already/],
     ] as const) {
       writeFileSync(path, bytes)
       const error = await failure('PERDURE_NOT_A_DATABASE', () => openDurusFile(path))
@@ -120,5 +124,7 @@ describe('openDurusFile', () => {
       expect(error.details.path).to.equal(path)
     }
     await failure('PERDURE_NOT_FOUND', () => openDurusFile(directory.join('b')))
+    const folder = await failure('PERDURE_NOT_A_DATABASE', () => openDurusFile(directory.path))
+    expect(folder.message).to.match(/no Durus file: it is a directory/)
   })
 })

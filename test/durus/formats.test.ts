@@ -41,6 +41,7 @@ function expectSame(source: DurusSource, bytes: Buffer, expected: Model): void {
   expect(oids).to.have.lengthOf(expected.size)
   expect(new Set(oids)).to.deep.equal(new Set(expected.keys()))
   expect(source.objects).to.equal(expected.size)
+  expect(source.highestOid).to.equal(Math.max(-1, ...expected.keys()))
   for (const oid of oids) {
     const { data, references, offset } = source.load(oid) ?? expect.fail(`object ${oid} is missing`)
     const record = fileRecord(expected.get(oid) as FileObject)
@@ -182,81 +183,5 @@ describe('A file of FileStorage2 (DFS20)', () => {
       const error = thrownBy(() => read({ bytes: bytes.subarray(0, end) }))
       expect([error.code, typeof error.details.offset]).to.deep.equal(['PERDURE_CORRUPTION', 'number'])
     }
-  })
-})
-
-describe('A Durus file', () => {
-  const big = 2n ** 53n
-  const data = Buffer.from('data')
-
-  it('is damaged if an oid is larger than any can be, and the message says where', () => {
-    for (const { bytes } of [shelfFile([], [[{ oid: big, data }]]), dfs20File([], [[{ oid: big, data }]])]) {
-      const error = thrownBy(() => read({ bytes }))
-      expect(error.message).to.match(/damaged at byte \d+: a record begins with 9007199254740992/)
-    }
-    const references = [1, big]
-    for (const { bytes } of [
-      shelfFile([], [[{ oid: 1, data, references }]]),
-      dfs20File([], [[{ oid: 1, data, references }]]),
-    ]) {
-      expect(thrownBy(() => read({ bytes })).message).to.match(/object 1 refers to 9007199254740992/)
-    }
-  })
-
-  it('is damaged if a length in the middle was, even where that makes all that follows look cut off', () => {
-    const later = Array.from({ length: 6 }, (_, i) => [{ oid: i, data: Buffer.from(`some data ${i}`) }])
-    const shelf = shelfFile([], later)
-    const dfs20 = dfs20File([], later)
-    for (let bit = 0; bit < 64; bit++) {
-      const place = 40 + 7 - Math.floor(bit / 8)
-      const bytes = Buffer.from(shelf.bytes)
-      bytes[place] = (bytes[place] as number) ^ (1 << (bit % 8))
-      expect(thrownBy(() => read({ bytes })).code, `bit ${bit}`).to.equal('PERDURE_CORRUPTION')
-    }
-    const first = dfs20.bytes.indexOf('some data 0') - 16
-    for (let bit = 0; bit < 32; bit++) {
-      const place = first + 3 - Math.floor(bit / 8)
-      const bytes = Buffer.from(dfs20.bytes)
-      bytes[place] = (bytes[place] as number) ^ (1 << (bit % 8))
-      expect(thrownBy(() => read({ bytes })).code, `bit ${bit}`).to.equal('PERDURE_CORRUPTION')
-    }
-  })
-
-  it('is read by parts, each once to open it and once to load its objects in their order', () => {
-    const later = Array.from({ length: 3000 }, (_, oid) => [{ oid, data: Buffer.alloc(1000) }])
-    const { bytes } = shelfFile([], later)
-    const file = new BytesFile(bytes)
-    const source = new FileSource(file, 'SHELF-1')
-    expect(file.bytesRead).to.be.lessThan(bytes.length * 1.1)
-    for (const oid of source.oids()) source.load(oid)
-    expect(file.bytesRead).to.be.lessThan(bytes.length * 2.3)
-  })
-
-  it('is skipped over where there is data, of which none is needed to open it', () => {
-    const { bytes } = shelfFile(
-      [],
-      [
-        [
-          { oid: 0, data: Buffer.alloc(8_000_000), references: [1] },
-          { oid: 1, data },
-        ],
-      ],
-    )
-    const file = new BytesFile(bytes)
-    const source = new FileSource(file, 'SHELF-1')
-    expect(file.bytesRead).to.be.lessThan(2_500_000)
-    expect(source.load(0)?.data.length).to.equal(8_000_000)
-  })
-
-  it('cannot be read once it is closed', () => {
-    const { bytes } = shelfFile([], [[{ oid: 0, data }]])
-    const file = new BytesFile(bytes)
-    const source = new FileSource(file, 'SHELF-1')
-    const oids = source.oids()
-    source.close()
-    source.close()
-    expect(file.isClosed).to.equal(true)
-    expect(thrownBy(() => source.load(0)).code).to.equal('PERDURE_CLOSED')
-    expect(thrownBy(() => [...oids]).code).to.equal('PERDURE_CLOSED')
   })
 })

@@ -5,7 +5,7 @@ import { fuzzFiles, fuzzSqlite } from './fuzz.js'
 /*
  * Fuzzes the readers of Durus files by hand:
  *
- *   PERDURE_SEED=7 node dist/test/durus/fuzz-main.js 100000 10000
+ *   PERDURE_SEED=7 node --expose-gc dist/test/durus/fuzz-main.js 100000 10000
  */
 
 const seed = runSeed()

@@ -36,4 +36,19 @@ describe('OidTable', () => {
     table.set(MAX_ID, 0)
     expect([table.get(MAX_ID), table.get(MAX_ID - 1), table.count]).to.deep.equal([0, undefined, 5001])
   })
+
+  it('is not slowed down by oids that were chosen for it', () => {
+    const choices: ((n: number) => number)[] = [
+      (n) => n * 2 ** 32,
+      (n) => n * 2 ** 20,
+      (n) => n * 2 ** 32 + (Math.imul(n, 0x9e3779b1) >>> 0),
+      (n) => (n % 4096) * 2 ** 20 + Math.floor(n / 4096) * 2 ** 42,
+    ]
+    for (const choose of choices) {
+      const table = new OidTable()
+      for (let n = 0; n < 200_000; n++) table.set(choose(n), n)
+      expect(table.count).to.equal(200_000)
+      expect(table.get(choose(123_456))).to.equal(123_456)
+    }
+  })
 })

@@ -45,6 +45,7 @@ describe("A file of Durus's SqliteStorage", () => {
     open.pop()?.close()
     const source = await openDurusFile(path())
     expect([source.objects, source.tornBytes, [...source.oids()]]).to.deep.equal([4, 0, oids])
+    expect(source.highestOid).to.equal(2 ** 53 - 1)
     for (const oid of oids) {
       const data = Uint8Array.from(Buffer.from(`${oid}`))
       expect(source.load(oid)).to.deep.equal({ oid, data, references: [oid, 7], offset: oid })

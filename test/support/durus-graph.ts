@@ -62,6 +62,7 @@ export class DurusGraph {
       path: 'graph',
       format: 'SHELF-1',
       objects: objects.size,
+      highestOid: Math.max(-1, ...objects.keys()),
       tornBytes: 0,
       oids: () => objects.keys(),
       load: (oid) => objects.get(oid),

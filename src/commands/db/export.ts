@@ -2,6 +2,7 @@ import { createWriteStream, rmSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Flags } from '@oclif/core'
+import { fileError } from '../../cli/file-error.js'
 import { interruptSignal } from '../../cli/interrupt.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
 import { databaseArg, openTargetStorage, targetFlags } from '../../cli/target.js'
@@ -34,7 +35,7 @@ export default class DbExport extends PerdureCommand {
 
 async function write(lines: Readable, output: string | undefined): Promise<void> {
   if (output === undefined) {
-    await pipeline(lines, process.stdout, { end: false })
+    await pipeline(lines, process.stdout, { end: false }).catch(unlessEnough)
     return
   }
   // Others may not be meant to read what the database holds.
@@ -47,6 +48,11 @@ async function write(lines: Readable, output: string | undefined): Promise<void>
     await pipeline(lines, file)
   } catch (error) {
     if (isOurs) rmSync(output, { force: true })
-    throw error
+    throw fileError(error, output, `${output} cannot be written`)
   }
+}
+
+/** Whoever reads the lines may have seen enough, as `head` does. */
+function unlessEnough(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
 }

@@ -1,10 +1,12 @@
 import { createReadStream, existsSync, statSync } from 'node:fs'
 import { Args } from '@oclif/core'
 import { count } from '../../cli/count.js'
+import { fileError } from '../../cli/file-error.js'
 import { interruptSignal } from '../../cli/interrupt.js'
 import { linesOf } from '../../cli/lines-of.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
 import { stringFlag } from '../../cli/setting-flags.js'
+import { filePath } from '../../cli/target.js'
 import { PerdureError } from '../../index.js'
 import { importLines } from '../../json-lines.js'
 
@@ -33,7 +35,7 @@ export default class DbImport extends PerdureCommand {
     const { args, flags } = await this.parse(DbImport)
     const { file, serializer, storage } = flags
     if (file === undefined) throw new PerdureError('PERDURE_ARGUMENT', 'Into which new file? Give --file.')
-    if (existsSync(file)) {
+    if (existsSync(filePath(file))) {
       throw new PerdureError('PERDURE_ARGUMENT', `${file} is there already; a database is imported into a new file.`)
     }
     const fromFile = args.source !== '-'
@@ -49,7 +51,10 @@ export default class DbImport extends PerdureCommand {
     const signal = interruptSignal()
     // Nothing else would end the wait for what is to come through a pipe.
     signal.addEventListener('abort', () => input.destroy(signal.reason))
-    const { objects, hash } = await importLines(file, linesOf(input), { serializer, storage, mode, signal })
+    const options = { serializer, storage, mode, signal }
+    const { objects, hash } = await importLines(file, linesOf(input), options).catch((error) => {
+      throw fileError(error, args.source, `${args.source} cannot be read`)
+    })
     this.log(`${file}: ${count(objects, 'object')}`)
     this.log(`Content hash: ${hash}`)
     return { file, objects, hash }

@@ -1,10 +1,12 @@
 import { BTreeNode } from '../../collections/btree-node.js'
 import { PersistentMap } from '../../collections/persistent-map.js'
+import type { RecordChunk } from '../../conversion/record-chunk.js'
 import { PerdureError } from '../../core/errors.js'
 import { MAX_ID, type Oid, ROOT_OID } from '../../core/oid.js'
-import type { DurusSource } from '../source.js'
+import type { DurusObject, DurusSource } from '../source.js'
 import { ClassMap, type DurusMapping, type MappedClass } from './class-map.js'
 import { ChangeList, type ChangeSummary } from './import-report.js'
+import { MapPipeline } from './map-pipeline.js'
 import { type MappedObject, ObjectMapper } from './object-mapper.js'
 import { SourceSurvey, type SurveyOptions } from './source-survey.js'
 
@@ -17,18 +19,26 @@ export interface ImportedClass {
   readonly objects: number
 }
 
+/** An object of the source, and what becomes of its class. */
+export interface PendingObject {
+  readonly object: DurusObject
+  readonly type: MappedClass
+}
+
 /** A Durus database on its way into one of Perdure's. */
 export class DurusMapper {
   readonly #source: DurusSource
   readonly #survey: SourceSurvey
   readonly #changes = new ChangeList()
   readonly #mapper: ObjectMapper
+  readonly #hasConverters: boolean
   #nextOid: Oid
 
   private constructor(source: DurusSource, survey: SourceSurvey, mapping: DurusMapping) {
     this.#source = source
     this.#survey = survey
-    this.#nextOid = survey.highest + 1
+    this.#nextOid = source.highestOid + 1
+    this.#hasConverters = Object.keys(mapping.values ?? {}).length > 0
     this.#mapper = new ObjectMapper({
       classOf: (oid) => survey.classOf(oid)?.className,
       converters: new Map(Object.entries(mapping.values ?? {})),
@@ -64,17 +74,38 @@ export class DurusMapper {
     return this.#nextOid
   }
 
-  /** Every object that is to be written, in no particular order. */
-  *mapped(): Generator<MappedObject, void> {
-    const survey = this.#survey
+  /** Every object that is to be mapped, in the order in which they are best read. */
+  *pending(): Generator<PendingObject, void> {
     for (const oid of this.#source.oids()) {
-      const type = survey.classOf(oid)
+      const type = this.#survey.classOf(oid)
       if (type === undefined || (type.family === 'node' && !this.#isKept(oid, type))) continue
       const object = this.#source.load(oid)
-      if (object === undefined) continue
-      if (type.family === 'tree') yield* this.#mapper.mapTree(this.#source, object, type, () => this.#allocate())
-      else yield this.#mapper.map(object, type)
+      if (object !== undefined) yield { object, type }
     }
+  }
+
+  /** Maps one object. @returns one, or those that a BTree is made of */
+  map({ object, type }: PendingObject): Iterable<MappedObject> {
+    if (type.family !== 'tree') return [this.#mapper.map(object, type)]
+    return this.#mapper.mapTree(this.#source, object, type, () => this.#allocate())
+  }
+
+  /** Whether threads can map the objects: functions of the user's cannot be sent to them. */
+  get canUseThreads(): boolean {
+    return this.#survey.types.every((type) => type?.convert === undefined) && !this.#hasConverters
+  }
+
+  /** Threads that map what is no BTree. They are to be disposed of. */
+  pipeline(serializer: string, write: (chunk: RecordChunk) => Promise<void>): MapPipeline {
+    return new MapPipeline({
+      classes: this.#survey.types,
+      typeOf: (oid) => this.#survey.typeOf(oid),
+      serializer,
+      onResult: async ({ chunk, changes }) => {
+        this.#changes.add(changes)
+        await write(chunk)
+      },
+    })
   }
 
   /** Whether a node of a BTree is kept as it is, besides being made anew. */

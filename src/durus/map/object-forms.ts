@@ -1,4 +1,3 @@
-import { PerdureError } from '../../core/errors.js'
 import type { State } from '../../core/serializer.js'
 import { PythonDict, PythonGlobal, type PythonObject } from '../pickle/python-values.js'
 import { dateOf, datetimeOf, type PythonDatetime, timeOf } from './dates.js'
@@ -85,17 +84,8 @@ function finished(mapper: StateMapper, object: PythonObject, name: string, form:
     mapper.converted = true
     return mapper.replace(object, convert(form))
   } catch (cause) {
-    throw converterFailed(name, cause)
+    throw mapper.converterFailed(name, cause)
   }
-}
-
-/** @returns the error that a function of the user's has thrown */
-export function converterFailed(name: string, cause: unknown): PerdureError {
-  const message = cause instanceof Error ? cause.message : String(cause)
-  return new PerdureError('PERDURE_ARGUMENT', `The converter of ${name} has failed: ${message}`, {
-    details: { className: name },
-    cause,
-  })
 }
 
 const UUID_DIGITS = 32

@@ -5,9 +5,8 @@ import type { Reference } from '../../core/reference.js'
 import type { State } from '../../core/serializer.js'
 import { ObjectDataReader } from '../object-data.js'
 import type { DurusObject, DurusSource } from '../source.js'
-import type { MappedClass } from './class-map.js'
+import type { Family, MappedClass } from './class-map.js'
 import { mapState } from './fields.js'
-import { converterFailed } from './object-forms.js'
 import { type MappingContext, StateMapper } from './state-mapper.js'
 import { storedReferences } from './stored-references.js'
 import { TreeReader } from './tree-reader.js'
@@ -45,9 +44,10 @@ export class ObjectMapper {
       try {
         state = convert(state, { oid, pythonClass: pythonName })
       } catch (cause) {
-        throw converterFailed(pythonName, cause)
+        throw mapper.converterFailed(pythonName, cause)
       }
     }
+    if (!isStateOf(family, state)) throw mapper.refuse('its converter has given something else than fields')
     const isChecked = convert === undefined && !mapper.converted
     const references = isChecked ? mapper.references : this.#check(state)
     return { oid, className, references, state }
@@ -71,4 +71,18 @@ export class ObjectMapper {
   #check(state: State): Reference[] {
     return storedReferences(state, (what) => this.#mapper.refuse(`there is ${what}`))
   }
+}
+
+/** What collections hold stands in one field. */
+const ITEMS: Readonly<Partial<Record<Family, object>>> = {
+  map: Map.prototype,
+  list: Array.prototype,
+  set: Set.prototype,
+}
+
+/** Whether a function of the user's has left a state what it must be for objects of this family. */
+function isStateOf(family: Family, state: unknown): boolean {
+  if (typeof state !== 'object' || state === null || Object.getPrototypeOf(state) !== Object.prototype) return false
+  const items = ITEMS[family]
+  return items === undefined || Object.getPrototypeOf((state as State)['items'] ?? false) === items
 }

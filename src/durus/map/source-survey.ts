@@ -5,12 +5,16 @@ import { Reachability } from '../../core/graph/reachability.js'
 import { ReferenceGraph } from '../../core/graph/reference-graph.js'
 import { type Oid, ROOT_OID } from '../../core/oid.js'
 import { ObjectDataReader } from '../object-data.js'
+import { OidTable } from '../oid-table.js'
 import type { PythonGlobal } from '../pickle/python-values.js'
 import type { DurusObject, DurusSource } from '../source.js'
 import type { ClassMap, Family, MappedClass } from './class-map.js'
 
 /** Objects looked at before others get a turn. */
 const TURN_OBJECTS = 4096
+
+/** Objects in memory at a time: few, so that they do not grow old. */
+const BATCH_OBJECTS = 256
 
 export interface SurveyOptions {
   readonly signal?: AbortSignal | undefined
@@ -20,6 +24,11 @@ export interface SurveyOptions {
 
 /** Which objects of a source can be reached, and of what classes they are. */
 export class SourceSurvey {
+  /**
+   * Which one each object is. In the graph objects go by that instead of their oids, whose pages a file full of stray
+   * references could make as many as it likes.
+   */
+  readonly #places = new OidTable()
   readonly #graph = new ReferenceGraph()
   #reached = new Reachability(this.#graph, [])
   /** By the numbers of the graph: one more than the index of the object's class, 0 if that cannot be read. */
@@ -27,12 +36,14 @@ export class SourceSurvey {
   readonly #unreadable = new Map<number, unknown>()
   readonly #types: PythonGlobal[] = []
   readonly #typeIndexes = new Map<string, number>()
+  /** Of the object before: often the next one has the same. */
+  #lastType: PythonGlobal | undefined
+  #lastIndex = 0
   readonly #families: Family[] = []
   readonly #counts: number[] = []
   readonly #strays = new Set<number>()
   /** By the indexes of the classes; those of garbage have none. */
   readonly #mapped: (MappedClass | undefined)[] = []
-  #highest: Oid = 0
 
   private constructor() {}
 
@@ -58,20 +69,28 @@ export class SourceSurvey {
     return this.#reached.reached
   }
 
-  /** The highest oid there is. */
-  get highest(): Oid {
-    return this.#highest
+  /** All classes, by their indexes; those of garbage are not there. */
+  get types(): readonly (MappedClass | undefined)[] {
+    return this.#mapped
+  }
+
+  /** The index of an object's class among {@link types}, if the object is there and can be reached. */
+  typeOf(oid: Oid): number | undefined {
+    const number = this.#find(oid)
+    if (number === undefined || !this.#reached.has(number)) return undefined
+    return this.#classIndex(number)
   }
 
   /** The class of an object, if it is there and can be reached. */
   classOf(oid: Oid): MappedClass | undefined {
-    const number = this.#graph.oids.find(oid)
-    return number >= 0 && this.#graph.has(number) && this.#reached.has(number) ? this.#mappedClass(number) : undefined
+    const index = this.typeOf(oid)
+    return index === undefined ? undefined : this.#mapped[index]
   }
 
   /** True for nodes of BTrees that something else than trees refers to: they cannot be made anew with a tree alone. */
   isStray(oid: Oid): boolean {
-    return this.#strays.has(this.#graph.oids.find(oid))
+    const number = this.#find(oid)
+    return number !== undefined && this.#strays.has(number)
   }
 
   /** Whether there are nodes that are no part of a tree alone. */
@@ -90,31 +109,34 @@ export class SourceSurvey {
     const reader = new ObjectDataReader()
     let objects = 0
     let batch: DurusObject[] = []
+    for (const oid of source.oids()) this.#places.set(oid, this.#places.count)
     for (const oid of source.oids()) {
       const object = source.load(oid)
       if (object === undefined) continue
       batch.push(object)
-      if (batch.length < TURN_OBJECTS) continue
+      if (batch.length < BATCH_OBJECTS) continue
       this.#add(batch, reader)
       objects += batch.length
       batch = []
-      await turn(options, objects)
+      if (objects % TURN_OBJECTS === 0) await turn(options, objects)
     }
     this.#add(batch, reader)
   }
 
   #add(batch: readonly DurusObject[], reader: ObjectDataReader): void {
     const referenceEnds: number[] = []
-    const references: Oid[] = []
+    const places: number[] = []
     for (const object of batch) {
-      for (const oid of object.references) references.push(oid)
-      referenceEnds.push(references.length)
-      if (object.oid > this.#highest) this.#highest = object.oid
+      for (const oid of object.references) {
+        const place = this.#places.get(oid)
+        if (place !== undefined) places.push(place)
+      }
+      referenceEnds.push(places.length)
     }
     const numbers = this.#graph.add({
-      oids: Float64Array.from(batch, ({ oid }) => oid),
+      oids: Float64Array.from(batch, ({ oid }) => this.#places.get(oid) as number),
       referenceEnds: Uint32Array.from(referenceEnds),
-      references: Float64Array.from(references),
+      references: Float64Array.from(places),
     })
     for (const [i, object] of batch.entries()) this.#classify(numbers[i] as number, object, reader)
   }
@@ -130,6 +152,13 @@ export class SourceSurvey {
   }
 
   #typeIndex(type: PythonGlobal): number {
+    if (type === this.#lastType) return this.#lastIndex
+    this.#lastType = type
+    this.#lastIndex = this.#findTypeIndex(type)
+    return this.#lastIndex
+  }
+
+  #findTypeIndex(type: PythonGlobal): number {
     const { dottedName } = type
     const known = this.#typeIndexes.get(dottedName)
     if (known !== undefined) return known
@@ -139,13 +168,13 @@ export class SourceSurvey {
   }
 
   async #walk({ path, objects }: DurusSource, options: SurveyOptions): Promise<void> {
-    const root = this.#graph.oids.find(ROOT_OID)
-    if (root < 0 || !this.#graph.has(root)) {
+    const root = this.#places.get(ROOT_OID)
+    if (root === undefined) {
       throw new PerdureError('PERDURE_OBJECT_MISSING', `${path} has no root object.`, {
         details: { path, oid: ROOT_OID },
       })
     }
-    this.#reached = new Reachability(this.#graph, [ROOT_OID])
+    this.#reached = new Reachability(this.#graph, [root])
     while (this.#reached.step(TURN_OBJECTS)) await turn(options, objects)
     for (const [number, error] of this.#unreadable) if (this.#reached.has(number)) throw error
   }
@@ -181,16 +210,18 @@ export class SourceSurvey {
     }
   }
 
+  /** The number of an object in the graph. */
+  #find(oid: Oid): number | undefined {
+    const place = this.#places.get(oid)
+    return place === undefined ? undefined : this.#graph.oids.find(place)
+  }
+
   #classIndex(number: number): number {
     return this.#classes.get(number) - 1
   }
 
   #family(number: number): Family | undefined {
     return this.#families[this.#classIndex(number)]
-  }
-
-  #mappedClass(number: number): MappedClass | undefined {
-    return this.#mapped[this.#classIndex(number)]
   }
 }
 

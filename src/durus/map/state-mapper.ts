@@ -254,6 +254,18 @@ export class StateMapper {
     this.#context.changes.keep(kind, { ...this.#subject, path: formatPath('', this.#steps), found, stored })
   }
 
+  /** @returns the error that a function of the user's has thrown for what Python calls `name` */
+  converterFailed(name: string, cause: unknown): PerdureError {
+    const { oid, className } = this.#subject
+    const message = cause instanceof Error ? cause.message : String(cause)
+    const path = formatPath('', this.#steps)
+    return new PerdureError(
+      'PERDURE_ARGUMENT',
+      `The converter of ${name} has failed in ${className} ${oid}${path && `, at ${path}`}: ${message}`,
+      { details: { oid, className, path }, cause },
+    )
+  }
+
   /** @returns the error that the object cannot be stored */
   refuse(why: string): PerdureError {
     const { oid, className } = this.#subject

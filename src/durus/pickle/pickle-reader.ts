@@ -27,6 +27,17 @@ export class PickleReader extends PickleMachine {
     this.bytesSeen += bytes.length
   }
 
+  /** How many values have a number, those of earlier pickles included, or would have if none were left out. */
+  get numbered(): number {
+    return this.memo.length
+  }
+
+  /** Goes on behind a pickle that has been read before: its value, to which it had given the number 0, is known. */
+  skip(length: number, value: unknown): void {
+    this.position = length
+    this.memo[0] = value
+  }
+
   /**
    * The value of the next pickle. {@link position} is behind it then.
    *

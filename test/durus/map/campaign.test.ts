@@ -3,10 +3,11 @@ import { expect } from 'chai'
 import { runSeed } from '../../../src/testing/random.js'
 import { durusFixture } from '../../support/durus-fixtures.js'
 import { TemporaryDirectory } from '../../support/temporary-directory.js'
-import { fuzzFiles, fuzzObjects } from './campaign.js'
+import { fuzzFiles, fuzzImports, fuzzObjects } from './campaign.js'
 
 const OBJECTS = 20_000
 const FILES = 100
+const IMPORTS = 15
 
 describe('Mapping, given hostile bytes', function () {
   this.timeout(120_000)
@@ -38,6 +39,12 @@ describe('Mapping, given hostile bytes', function () {
       const { accepted, refused } = await fuzzFiles(FILES, seed, bytes, directory.join('mutated.durus'))
       expect(accepted + refused).to.equal(FILES)
       expect(refused).to.be.above(0)
+    })
+
+    it(`imports ${name} files or leaves nothing behind (PERDURE_SEED=${seed})`, async () => {
+      const bytes = readFileSync(durusFixture(name))
+      const { accepted, refused } = await fuzzImports(IMPORTS, seed, bytes, directory.path)
+      expect(accepted + refused).to.equal(IMPORTS)
     })
   }
 })

@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { deflateSync, inflateSync } from 'node:zlib'
 import { PerdureError } from '../../../src/core/errors.js'
 import { decodeRecord } from '../../../src/core/record.js'
@@ -8,10 +9,12 @@ import { DurusMapper } from '../../../src/durus/map/map-source.js'
 import { ObjectMapper } from '../../../src/durus/map/object-mapper.js'
 import { RecordEncoder } from '../../../src/durus/map/record-encoder.js'
 import { openDurusFile } from '../../../src/durus/open.js'
+import { importDurus } from '../../../src/import-durus.js'
 import { msgpack } from '../../../src/serializers/msgpack.js'
 import { Random } from '../../../src/testing/random.js'
 import { mutate } from '../../server/fuzz/mutation.js'
-import { durusFixture } from '../../support/durus-fixtures.js'
+import { allMapped } from '../../support/all-mapped.js'
+import { durusFixture, expectUntouched } from '../../support/durus-fixtures.js'
 import { durusData, durusReference, int, type PythonValue, pickleClass } from '../../support/pickle-writer.js'
 
 /** What became of the inputs. */
@@ -140,7 +143,7 @@ export async function fuzzFiles(count: number, seed: number, bytes: Buffer, path
       const source = await openDurusFile(path)
       try {
         const mapper = await DurusMapper.prepare(source, {}, {})
-        for (const { oid } of mapper.mapped()) if (!Number.isSafeInteger(oid)) throw new Error(`oid ${oid}`)
+        for (const { oid } of allMapped(mapper)) if (!Number.isSafeInteger(oid)) throw new Error(`oid ${oid}`)
       } finally {
         source.close()
       }
@@ -149,6 +152,37 @@ export async function fuzzFiles(count: number, seed: number, bytes: Buffer, path
       if (!(error instanceof PerdureError)) throw error
       result.refused++
     }
+  }
+  return result
+}
+
+/**
+ * Imports mutated files. What comes of it is a database, or a named error and nothing at all; and the file stays as it
+ * is.
+ */
+export async function fuzzImports(
+  count: number,
+  seed: number,
+  bytes: Buffer,
+  directory: string,
+): Promise<CampaignResult> {
+  const random = new Random(seed)
+  const result = { accepted: 0, refused: 0 }
+  const [source, target] = [join(directory, 'mutated.durus'), join(directory, 'new.perdure')]
+  for (let i = 0; i < count; i++) {
+    writeFileSync(source, mutate(random, bytes))
+    const checkUntouched = expectUntouched(source)
+    try {
+      await importDurus(source, target)
+      result.accepted++
+    } catch (error) {
+      if (!(error instanceof PerdureError)) throw error
+      checkUntouched()
+      result.refused++
+    }
+    const left = readdirSync(directory).filter((name) => name !== 'mutated.durus')
+    if (left.some((name) => !name.startsWith('new.perdure') || name.includes('.converting'))) throw new Error(`${left}`)
+    for (const name of left) rmSync(join(directory, name))
   }
   return result
 }

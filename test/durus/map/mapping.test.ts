@@ -7,6 +7,7 @@ import type { DurusMapping } from '../../../src/durus/map/class-map.js'
 import type { ChangeKind } from '../../../src/durus/map/import-report.js'
 import { DurusMapper } from '../../../src/durus/map/map-source.js'
 import type { MappedObject } from '../../../src/durus/map/object-mapper.js'
+import { allMapped } from '../../support/all-mapped.js'
 import {
   BNODE,
   DurusGraph,
@@ -28,7 +29,7 @@ interface Mapped {
 
 async function mapAll(graph: DurusGraph, mapping: DurusMapping = {}): Promise<Mapped> {
   const mapper = await DurusMapper.prepare(graph.source(), mapping, {})
-  const objects = new Map(Array.from(mapper.mapped(), (object) => [object.oid, object]))
+  const objects = new Map(Array.from(allMapped(mapper), (object) => [object.oid, object]))
   const changes = Object.fromEntries(mapper.changes().map(({ kind, count }) => [kind, count]))
   return { objects, mapper, changes }
 }
@@ -194,7 +195,10 @@ describe('Mapping of Durus values', () => {
     expect(value).to.equal(1.5)
     expect(changes).to.deep.equal({})
     const failing = { 'decimal.Decimal': () => JSON.parse('{') }
-    await failure('PERDURE_ARGUMENT', () => mapValue(call('decimal', 'Decimal', '1'), { values: failing }))
+    const failed = await failure('PERDURE_ARGUMENT', () =>
+      mapValue(call('decimal', 'Decimal', '1'), { values: failing }),
+    )
+    expect(failed.details).to.deep.include({ oid: 1, className: 'app.Thing', path: '.x' })
     const wrong = { 'decimal.Decimal': () => () => 1 }
     const error = await failure('PERDURE_UNSTORABLE', () =>
       mapValue(call('decimal', 'Decimal', '1'), { values: wrong }),
@@ -323,6 +327,21 @@ describe('Mapping of Durus objects', () => {
     expect(mapper.nextOid).to.equal(4)
   })
 
+  it('takes no memory for references to what is not there', async () => {
+    const graph = new DurusGraph()
+    graph.root()
+    const source = graph.source()
+    const references = Array.from({ length: 100_000 }, (_, i) => (i + 1) * 2 ** 30)
+    const load = (oid: number) => {
+      const object = source.load(oid)
+      return object === undefined ? undefined : { ...object, references }
+    }
+    const before = process.memoryUsage().arrayBuffers
+    const mapper = await DurusMapper.prepare({ ...source, load }, {}, {})
+    expect(process.memoryUsage().arrayBuffers - before).to.be.below(32 * references.length)
+    expect(mapper.objects).to.equal(1)
+  })
+
   it('names the object whose pickle makes no sense', async () => {
     const graph = new DurusGraph()
     graph.root(['thing', graph.set(1, int(5), { dict: [] })])
@@ -399,6 +418,15 @@ describe('Mapping of Durus classes', () => {
       about: { oid: 1, pythonClass: 'bank.Account' },
     })
     expect(objects.get(1)?.references).to.deep.equal([new Reference(2, 'Thing')])
+  })
+
+  it('refuses what is no state, from a function of the user', async () => {
+    for (const wrong of [undefined, null, 5, [], new Map(), new Account()]) {
+      const classes = { 'app.Thing': { class: Account, convert: () => wrong as never } }
+      expect((await failure('PERDURE_UNSTORABLE', () => names([THING], { classes }))).details.oid).to.equal(1)
+    }
+    const classes = { 'app.Thing': { class: Prices, convert: () => ({ items: [] }) } }
+    await failure('PERDURE_UNSTORABLE', () => names([THING], { classes }))
   })
 
   it('refuses a mapping that is none', async () => {

@@ -7,6 +7,7 @@ import { DurusMapper } from '../../../src/durus/map/map-source.js'
 import { open } from '../../../src/open.js'
 import { loadSerializer } from '../../../src/serializers/registry.js'
 import { fileKind } from '../../../src/storages/file-kind.js'
+import { allMapped } from '../../support/all-mapped.js'
 import { checkStructure } from '../../support/btree-structure.js'
 import { BNODE, BTREE, DurusGraph } from '../../support/durus-graph.js'
 import { failure } from '../../support/errors.js'
@@ -21,7 +22,7 @@ async function mapTree(entries: readonly Entry[], size = 5) {
   graph.root(['tree', graph.tree(1, entries, size)])
   const mapper = await DurusMapper.prepare(graph.source(), {}, {})
   const mapped: [BTreeKey, unknown][] = []
-  for (const { state } of mapper.mapped()) {
+  for (const { state } of allMapped(mapper)) {
     const { keys, values } = state as { keys?: BTreeKey[]; values?: unknown[] }
     if (values !== undefined) for (const [i, key] of (keys ?? []).entries()) mapped.push([key, values[i]])
   }
@@ -160,12 +161,12 @@ describe('Mapping of Durus BTrees', () => {
       graph.root(['tree', graph.tree(1, [])])
       graph.set(2, BNODE, state)
       const mapper = await DurusMapper.prepare(graph.source(), {}, {})
-      expect((await failure('PERDURE_DECODE', () => [...mapper.mapped()])).details.oid).to.equal(2)
+      expect((await failure('PERDURE_DECODE', () => [...allMapped(mapper)])).details.oid).to.equal(2)
     }
     const graph = new DurusGraph()
     graph.root(['tree', graph.set(1, BTREE, { dict: [['root', durusReference(2, BNODE)]] })])
     const mapper = await DurusMapper.prepare(graph.source(), {}, {})
-    expect([...mapper.mapped()].find(({ oid }) => oid === 1)?.state).to.deep.equal({ keys: [], values: [] })
+    expect([...allMapped(mapper)].find(({ oid }) => oid === 1)?.state).to.deep.equal({ keys: [], values: [] })
     expect(mapper.changes()).to.have.nested.property('[0].kind', 'missing-object')
   })
 })
