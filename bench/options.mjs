@@ -7,7 +7,7 @@ export const usage = (suites) => `Usage: npm run bench -- [options]
   --suite NAMES      only these, separated by commas: ${suites.join(', ')};
                      a name stands for all that begin with it and a hyphen, too: server
   --only PEERS       only these, separated by commas: ${PEERS.join(', ')}
-  --objects N        accounts in the database (100000)
+  --objects N        accounts in the database (100000; index: 1000000)
   --rounds N         measurements of each figure, of which the median counts (3)
   --quick            a tenth of the objects, one round: to see that it runs
   --directory PATH   where the databases are made, and removed; on the kind of disk to be measured (bench/results)
@@ -24,13 +24,16 @@ export class UsageError extends Error {}
 export function parseOptions(args, suites) {
   const { values } = parse(args)
   const quick = values.quick === true
+  const objects = positiveInteger('objects', values.objects)
   return {
     help: values.help === true,
     json: values.json === true,
     quick,
     suites: suitesIn(values.suite, suites) ?? suites,
     peers: namesIn('only', values.only, PEERS),
-    objects: positiveInteger('objects', values.objects) ?? (quick ? 10_000 : 100_000),
+    objects: objects ?? (quick ? 10_000 : 100_000),
+    /** Suites that have a number of their own keep to it. */
+    usualObjects: objects === undefined,
     rounds: positiveInteger('rounds', values.rounds) ?? (quick ? 1 : 3),
     directory: values.directory,
   }

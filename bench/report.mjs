@@ -5,7 +5,8 @@ export function formatSuite(suite, rows) {
     const range = `${formatNumber(Math.min(...values))} - ${formatNumber(Math.max(...values))}`
     return `  ${name.padEnd(width)}  ${formatNumber(median).padStart(10)} ${suite.unit.padEnd(9)}  (${range})${synced ? `  ${synced}` : ''}`
   })
-  return `\n${suite.title}\n${lines.join('\n')}`
+  const title = suite.objects === undefined ? suite.title : `${suite.title}; ${formatCount(rows[0].objects)} objects`
+  return `\n${title}\n${lines.join('\n')}`
 }
 
 /** The targets, each with what was reached. */
@@ -17,6 +18,10 @@ export function formatTargets(judged) {
     return `  ${pass ? 'pass' : 'MISS'}  ${formatNumber(value).padStart(8)}  ${wanted.padEnd(7)}  ${what}`
   })
   return `\nTargets\n${lines.join('\n')}`
+}
+
+function formatCount(count) {
+  return count.toLocaleString('en')
 }
 
 function formatNumber(value) {

@@ -13,7 +13,7 @@ const TIME_LIMIT_MS = 10 * 60_000
  * Measures one suite: each contestant once a round, one after the other, so that a slow minute of the machine
  * hits all of them alike.
  *
- * @param settings `objects`, `rounds`, `quick`, `directory` for the databases, `peers` to which to keep, `say`
+ * @param settings `objects`, `usualObjects`, `rounds`, `quick`, `directory` for the databases, `peers` to which to keep, `say`
  * @returns one row for each contestant, with the median of the rounds
  */
 export async function measureSuite(name, suite, settings) {
@@ -29,15 +29,17 @@ export async function measureSuite(name, suite, settings) {
   return Promise.all(contestants.map((contestant) => rowOf(suite, contestant)))
 }
 
-function contestantsOf(suite, { objects, quick, peers }) {
+function contestantsOf(suite, { objects, usualObjects, quick, peers }) {
+  const usual = (usualObjects && suite.objects?.({ quick })) || objects
   return suite.peers
     .filter((peer) => peers === undefined || peers.includes(peer) || suite.unit === 'ns')
     .flatMap((peer) => {
-      const sizes = suite.sizes?.({ peer, quick, objects }) ?? [objects]
-      const named = suite.sizes !== undefined
-      return sizes.map((size) => {
-        const name = named ? `${peer} ${size.toLocaleString('en')}` : peer
-        return { name, peer, objects, size, quick, values: [] }
+      const sizes = suite.sizes?.({ peer, quick, objects: usual }) ?? [usual]
+      return sizes.flatMap((size) => {
+        const name = suite.sizes === undefined ? peer : `${peer} ${size.toLocaleString('en')}`
+        const task = { peer, objects: usual, size, quick }
+        if (suite.variants === undefined) return [{ ...task, name, values: [] }]
+        return suite.variants.map((variant) => ({ ...task, name: variant, variant, values: [] }))
       })
     })
 }
@@ -53,9 +55,9 @@ async function prepare(name, suite, contestant, { directory, say }) {
   await runTask({ action: 'prepare', peer: contestant.peer, path: contestant.path, database })
 }
 
-async function rowOf(suite, { name, peer, values }) {
+async function rowOf(suite, { name, peer, size, values }) {
   const synced = suite.durability === undefined ? undefined : await syncedBy(peer, suite.durability)
-  return { name, unit: suite.unit, median: median(values), values, synced }
+  return { name, objects: size, unit: suite.unit, median: median(values), values, synced }
 }
 
 /** @throws Error if the process ends without a figure, or takes too long */

@@ -1,18 +1,11 @@
+import './foreign-formats.js'
+import './storages/built-in-kinds.js'
 import { PerdureError } from './core/errors.js'
 import type { Storage } from './core/storage.js'
 import { checkOptions } from './options.js'
 import { fileKind } from './storages/file-kind.js'
-import {
-  detectStorageKind,
-  findStorageKind,
-  registerStorage,
-  type StorageKind,
-  type StorageOpenOptions,
-} from './storages/registry.js'
-import { sqliteKind } from './storages/sqlite-kind.js'
-
-registerStorage(fileKind)
-registerStorage(sqliteKind)
+import { requireKind } from './storages/identify.js'
+import { findStorageKind, type StorageKind, type StorageOpenOptions } from './storages/registry.js'
 
 /** Options of every kind of storage. */
 const COMMON_OPTIONS = ['serializer', 'readonly', 'createIfMissing']
@@ -30,7 +23,7 @@ export interface PathOptions extends StorageOpenOptions {
  * @param caller named in the message about an option that does not exist
  * @param others options that are no business of the storage
  * @param options whose serializer has been checked: an unknown name must not end up in a file
- * @throws PerdureError `PERDURE_ARGUMENT`, and what the kind of storage throws
+ * @throws PerdureError `PERDURE_ARGUMENT`, `PERDURE_NOT_A_DATABASE`, and what the kind of storage throws
  */
 export async function openPath(
   path: string | undefined,
@@ -41,13 +34,16 @@ export async function openPath(
   const kind = await chooseKind(path, options.storage)
   const names = [...new Set([...COMMON_OPTIONS, ...kind.options])]
   checkOptions(caller, options, ['storage', ...names, ...others])
+  if (path === undefined && options.readonly === true) {
+    throw new PerdureError('PERDURE_ARGUMENT', 'A temporary database cannot be readonly: it would stay empty.')
+  }
   return kind.open(path, pick(options, names))
 }
 
 /** What is there decides; the option is for a new database, and must not contradict. */
 async function chooseKind(path: string | undefined, name: string | undefined): Promise<StorageKind> {
   const asked = name === undefined ? undefined : findStorageKind(name)
-  const found = path === undefined ? undefined : await detectStorageKind(path)
+  const found = path === undefined ? undefined : await requireKind(path, asked)
   if (asked !== undefined && found !== undefined && asked !== found) {
     throw new PerdureError(
       'PERDURE_ARGUMENT',

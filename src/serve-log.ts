@@ -79,7 +79,13 @@ export class ServeLog implements ServerLog {
     if (typeof destination === 'object') return new ServeLog(pino(settings, destination))
     const output = pino.destination({ dest: destination, sync: false, mode: 0o640, maxLength: MAX_WAITING_BYTES })
     if (typeof destination === 'number') return new ServeLog(pino(settings, output), output)
-    await opened(output, destination)
+    try {
+      await opened(output, destination)
+    } catch (error) {
+      // Otherwise pino would write to it when the process ends, and fail.
+      Object.assign(output, { destroyed: true })
+      throw error
+    }
     return new ServeLog(pino(settings, output), output, destination)
   }
 
@@ -132,8 +138,8 @@ function fieldsOf(event: ServerEvent): object {
   return { ...fields, ...reasonOf(error) }
 }
 
-/** Of an error that the peer has caused, the stack says nothing. */
-function reasonOf(error: Error | undefined): object {
+/** An error without its stack, which says nothing where the peer has caused it. */
+export function reasonOf(error: Error | undefined): object {
   if (error === undefined) return {}
   const { cause } = error
   return {

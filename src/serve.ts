@@ -6,7 +6,7 @@ import type { Storage } from './core/storage.js'
 import { openPath } from './open-path.js'
 import { RunningServer } from './running-server.js'
 import { checkKnown } from './serializers/registry.js'
-import { ServeLog } from './serve-log.js'
+import { reasonOf, ServeLog } from './serve-log.js'
 import {
   checkExposure,
   checkServeOptions,
@@ -87,7 +87,9 @@ export async function serve(location?: string | Storage, options: ServeOptions =
     if (stopEarly) server.stopSoon('a client')
     return server
   } catch (error) {
-    log.note('error', 'startFailed', { err: error }, 'cannot serve')
+    // Of what is wrong with an option, a file or an address, the stack says nothing.
+    const fields = error instanceof PerdureError ? reasonOf(error) : { err: error }
+    log.note('error', 'startFailed', fields, 'cannot serve')
     for (const step of undo) await quietly(step)
     await log.close()
     throw error

@@ -10,9 +10,12 @@ export const SYNCED = {
   os: 'not synced; written to the operating system (durability os)',
 }
 
-/** @param durability `fsync` or `os` */
-export async function openStore(path, { durability = 'fsync' } = {}) {
-  return new PerdureStore(await open(path, { classes: [Account, AccountIds], durability }))
+/**
+ * @param durability `fsync` or `os`
+ * @param index `paged` or `memory`
+ */
+export async function openStore(path, { durability = 'fsync', index = 'paged' } = {}) {
+  return new PerdureStore(await open(path, { classes: [Account, AccountIds], durability, index }))
 }
 
 export class PerdureStore {
@@ -124,6 +127,14 @@ export class PerdureStore {
     }
   }
 
+  /** A function that reads the accounts with these oids, on a new connection. */
+  async reader() {
+    const connection = await this.#db.connect()
+    return (oids) => {
+      for (const oid of oids) touch(connection.get(oid))
+    }
+  }
+
   /** `count` accounts, loaded, in an array. */
   async load(count) {
     const connection = await this.#db.connect({ cacheSize: count + 100 })
@@ -154,6 +165,6 @@ export class PerdureStore {
 }
 
 function touch(account) {
-  if (account.balance < 0) throw new Error('A balance is negative.')
+  if (!(account.balance >= 0)) throw new Error(`An account has the balance ${account.balance}.`)
   return account
 }

@@ -1,10 +1,10 @@
 import { homedir } from 'node:os'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { PerdureError } from '../index.js'
 import { checkOptions } from '../options.js'
 import { checkValue, type SettingValue } from './setting-value.js'
-import { SETTING_NAMES, type SettingName } from './settings.js'
+import { SETTING_NAMES, type SettingName, settingOf } from './settings.js'
 
 /** Where a configuration file is looked for: in each folder from the current one up to the home folder or the root. */
 const PLACES = ['json', 'js', 'mjs', 'cjs', 'ts'].map((extension) => `perdure.config.${extension}`)
@@ -25,7 +25,8 @@ const loaded = new Map<string, Promise<ConfigFile>>()
  * @throws PerdureError `PERDURE_NOT_FOUND`, or `PERDURE_ARGUMENT` if it cannot be read, has a setting that does not
  *   exist or a value that cannot be
  */
-export function loadConfigFile(path?: string): Promise<ConfigFile> {
+export async function loadConfigFile(path?: string): Promise<ConfigFile> {
+  if (path === '') throw new PerdureError('PERDURE_ARGUMENT', 'The path of the configuration file is empty.')
   const key = path === undefined ? `from ${process.cwd()}` : resolve(path)
   const known = loaded.get(key) ?? readConfigFile(path)
   loaded.set(key, known)
@@ -55,7 +56,18 @@ function checkConfig(path: string, config: unknown): ConfigFile['values'] {
   }
   checkOptions(path, config, SETTING_NAMES)
   const entries = Object.entries(config) as [SettingName, unknown][]
-  return Object.fromEntries(entries.map(([name, value]) => [name, checkValue(name, value, path)]))
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, fromFolder(dirname(path), name, checkValue(name, value, path))]),
+  )
+}
+
+/** Paths are meant from the folder of the file that says them, since the file also holds in the folders below. */
+function fromFolder(folder: string, name: SettingName, value: SettingValue): SettingValue {
+  const { place } = settingOf(name)
+  if (place === undefined || typeof value !== 'string' || value.startsWith('@')) return value
+  // What is no path is the name of a package.
+  if (place === 'module' && !/^\.|\.[cm]?[jt]s$/.test(value)) return value
+  return resolve(folder, value)
 }
 
 function readJson(path: string, content: string): unknown {

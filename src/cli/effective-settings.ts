@@ -12,14 +12,15 @@ export interface EffectiveSetting {
 }
 
 /**
- * What holds for one setting where no flag is given: the environment goes before the configuration file.
+ * What holds for one setting where no flag is given: the environment goes before the configuration file. A variable
+ * that is empty says nothing.
  *
  * @throws PerdureError `PERDURE_ARGUMENT` if a variable has a value that cannot be
  */
 export function effectiveSetting(name: SettingName, file: ConfigFile, environment = process.env): EffectiveSetting {
   const variable = variableName(name)
   const text = environment[variable]
-  if (text !== undefined) return { name, value: parseValue(name, text, variable), source: variable }
+  if (text) return { name, value: parseValue(name, text, variable), source: variable }
   const value = file.values[name]
   if (value !== undefined) return { name, value, source: file.path ?? '' }
   const { otherwise } = settingOf(name)
@@ -34,7 +35,5 @@ export function effectiveSettings(file: ConfigFile, environment = process.env): 
 /** The variables of an environment that are settings. */
 export function settingsIn(environment: NodeJS.ProcessEnv): Record<string, string> {
   const names = ['PERDURE_CONFIG', ...SETTING_NAMES.map(variableName)]
-  return Object.fromEntries(
-    names.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
-  )
+  return Object.fromEntries(names.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])))
 }

@@ -14,7 +14,7 @@ export function* entriesOf(value: unknown): Generator<Entry> {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || value instanceof Date) return
   if (isMapLike(value)) {
     for (const [key, item] of value.entries()) yield { key, value: item }
-  } else if (isSetLike(value) || isListLike(value)) {
+  } else if (isSequence(value)) {
     let index = 0
     for (const item of value) yield { key: index++, value: item }
   } else {
@@ -32,12 +32,10 @@ function isMapLike(value: object): value is MapLike {
   return typeof get === 'function' && typeof entries === 'function'
 }
 
-function isSetLike(value: object): value is Iterable<unknown> {
-  return value instanceof Set || (isPersistent(value) && Symbol.iterator in value)
-}
-
-function isListLike(value: object): value is Iterable<unknown> {
-  return Array.isArray(value)
+/** Whether a value holds items in a row, without keys of their own: a list, an array, a Set. */
+export function isSequence(value: object): value is Iterable<unknown> {
+  if (Array.isArray(value) || value instanceof Set) return true
+  return isPersistent(value) && Symbol.iterator in value && !isMapLike(value)
 }
 
 /** Classes with `@field accessor`s show their fields in toJSON alone. */

@@ -1,8 +1,10 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
+import { domainToASCII } from 'node:url'
 import { generate } from 'selfsigned'
 import { PerdureError } from '../index.js'
+import { fileError } from './file-error.js'
 
 /** The files of a key and its certificate, for trying TLS. */
 export interface CertificateFiles {
@@ -20,7 +22,8 @@ const DAY_MS = 24 * 60 * 60 * 1000
  * @param directory which is made if it is not there
  * @param hosts names and addresses that clients will connect to
  * @param days how long the certificate is good for
- * @throws PerdureError `PERDURE_ARGUMENT` if there are such files already; `PERDURE_IO`
+ * @throws PerdureError `PERDURE_ARGUMENT` for what is no name of a host, or if there are such files already;
+ *   `PERDURE_PERMISSION` and others if they cannot be written
  */
 export async function makeCertificates(
   directory: string,
@@ -40,20 +43,23 @@ export async function makeCertificates(
     ],
   })
   const files = { cert: join(directory, 'perdure-cert.pem'), key: join(directory, 'perdure-key.pem') }
+  if (existsSync(files.cert) || existsSync(files.key)) {
+    throw new PerdureError('PERDURE_ARGUMENT', `There are such files in ${directory} already. Move them away first.`)
+  }
   try {
     mkdirSync(directory, { recursive: true })
     writeFileSync(files.key, key, { mode: 0o600, flag: 'wx' })
     writeFileSync(files.cert, cert, { mode: 0o644, flag: 'wx' })
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException
-    if (code === 'EEXIST') {
-      throw new PerdureError('PERDURE_ARGUMENT', `There are such files in ${directory} already. Move them away first.`)
-    }
-    throw new PerdureError('PERDURE_IO', `The files cannot be written: ${message}`, { cause })
+    throw fileError(cause, directory, 'The files cannot be written')
   }
   return files
 }
 
 function altName(host: string): { type: 2; value: string } | { type: 7; ip: string } {
-  return isIP(host) === 0 ? { type: 2, value: host } : { type: 7, ip: host }
+  if (isIP(host) !== 0) return { type: 7, ip: host }
+  // Certificates have names as the DNS has them: those with other letters begin with xn--.
+  const value = domainToASCII(host)
+  if (value !== '') return { type: 2, value }
+  throw new PerdureError('PERDURE_ARGUMENT', `'${host}' is neither the name nor the address of a host.`)
 }

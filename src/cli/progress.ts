@@ -14,12 +14,15 @@ const PLAIN_STEP = 10
  */
 export class Progress {
   readonly #stream: WriteStream | undefined
+  /** Whether the cursor can be moved back. */
+  readonly #movable: boolean
   #title = ''
   #drawnAt = -Infinity
   #lastStep = 0
 
   constructor(quiet: boolean, stream: WriteStream = process.stderr) {
     this.#stream = quiet ? undefined : stream
+    this.#movable = stream.isTTY && process.env['TERM'] !== 'dumb'
   }
 
   /**
@@ -31,7 +34,7 @@ export class Progress {
     if (stream === undefined) return
     const percent = total > 0 ? Math.min(100, Math.floor((100 * done) / total)) : 0
     if (title !== this.#title) this.#begin(title)
-    if (stream.isTTY) this.#draw(stream, percent, remainingMs)
+    if (this.#movable) this.#draw(stream, percent, remainingMs)
     else this.#tell(stream, percent)
   }
 
@@ -60,7 +63,7 @@ export class Progress {
 
   /** Takes the bar away. */
   end(): void {
-    if (this.#stream?.isTTY && this.#title !== '') this.#stream.write('\r\x1b[K')
+    if (this.#movable && this.#title !== '') this.#stream?.write('\r\x1b[K')
     this.#title = ''
   }
 }

@@ -1,6 +1,6 @@
 import { type InspectOptions, inspect } from 'node:util'
 import { isPersistent, oidOf } from '../index.js'
-import { entriesOf } from './entries.js'
+import { entriesOf, isSequence } from './entries.js'
 
 /**
  * A value as people read it: persistent objects with their class and oid, those within them by class and oid alone,
@@ -9,6 +9,11 @@ import { entriesOf } from './entries.js'
 export function render(value: unknown, colors = false): string {
   const options: InspectOptions & { identities: boolean } = { colors, depth: 4, identities: true }
   return inspect(value, options)
+}
+
+/** Whether standard output is to have colours: https://no-color.org and terminals that have none are heeded. */
+export function wantsColors(): boolean {
+  return process.stdout.isTTY && process.stdout.hasColors()
 }
 
 /** How long a value in a table may be, in characters. */
@@ -24,25 +29,35 @@ export function renderLine(value: unknown): string {
 
 /**
  * A value for `--json`: persistent objects with class, oid and, the outermost ones, their entries; dates in ISO 8601,
- * bigints as text, bytes in base64. To be read by programs, not to be read back: see `perdure db export` for that.
+ * bigints and patterns as text, bytes in base64; `[Circular]` for what contains itself. To be read by programs, not to
+ * be read back: see `perdure db export` for that.
+ *
+ * @param depth how many persistent objects deep entries are given
+ * @param around the objects that the value is within
  */
-export function toPlain(value: unknown, depth = 0): unknown {
+export function toPlain(value: unknown, depth = 0, around: readonly object[] = []): unknown {
   if (typeof value === 'bigint') return String(value)
   if (typeof value === 'number' && !Number.isFinite(value)) return String(value)
   if (typeof value !== 'object' || value === null) return value
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString()
+  if (value instanceof RegExp) return String(value)
+  if (value instanceof ArrayBuffer) return Buffer.from(value).toString('base64')
   if (ArrayBuffer.isView(value)) return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
-  if (!isPersistent(value)) return entriesToPlain(value, depth)
+  if (around.includes(value)) return '[Circular]'
+  const inside = [...around, value]
+  if (!isPersistent(value)) return entriesToPlain(value, depth, inside)
   const identity = { class: classNameOf(value), oid: oidOf(value) ?? null }
-  return depth <= 0 ? identity : { ...identity, value: entriesToPlain(value, 0) }
+  return depth <= 0 ? identity : { ...identity, value: entriesToPlain(value, 0, inside) }
 }
 
 function classNameOf(object: object): string {
   return inspect(object, { depth: -1 }).slice(1, -1)
 }
 
-function entriesToPlain(value: object, depth: number): unknown {
-  const entries = [...entriesOf(value)].map(({ key, value: item }) => [toPlain(key), toPlain(item, depth)] as const)
-  if (entries.every(([key], i) => key === i)) return entries.map(([, item]) => item)
+function entriesToPlain(value: object, depth: number, around: readonly object[]): unknown {
+  const entries = Array.from(entriesOf(value), ({ key, value: item }) => {
+    return [toPlain(key, 0, around), toPlain(item, depth, around)] as const
+  })
+  if (isSequence(value)) return entries.map(([, item]) => item)
   return entries.every(([key]) => typeof key === 'string') ? Object.fromEntries(entries) : entries
 }

@@ -26,7 +26,7 @@ export function parseValue(name: SettingName, text: string, place: string): Sett
       return checkRange(name, text, place)
     case 'boolean':
       if (/^(1|true|yes|on)$/i.test(text)) return true
-      if (/^(0|false|no|off|)$/i.test(text)) return false
+      if (/^(0|false|no|off)$/i.test(text)) return false
       throw wrong(name, text, place)
     default:
       if (text.trim() === '') throw wrong(name, text, place)
@@ -38,6 +38,7 @@ export function parseValue(name: SettingName, text: string, place: string): Sett
 function checkRange(name: SettingName, value: SettingValue, place: string): SettingValue {
   const { kind, choices, min = -Infinity, max = Infinity } = settingOf(name)
   if (typeof value === 'number' && !(value >= min && value <= max)) throw wrong(name, value, place)
+  if (value === '') throw wrong(name, value, place)
   if (kind === 'integer' && !Number.isSafeInteger(value)) throw wrong(name, value, place)
   if (choices !== undefined && !choices.includes(value as string)) throw wrong(name, value, place)
   return value
@@ -54,7 +55,7 @@ function expected(name: SettingName): string {
   const { kind, choices, min, max } = settingOf(name)
   if (choices !== undefined) return `one of ${choices.join(', ')}`
   if (kind === 'boolean') return 'true or false'
-  if (kind === 'string') return 'a text'
+  if (kind === 'string') return 'a text that is not empty'
   const bounds = [min === undefined ? '' : ` from ${min}`, max === undefined ? '' : ` to ${max}`].join('')
   return `a ${kind === 'integer' ? 'whole ' : ''}number${bounds}`
 }

@@ -5,6 +5,8 @@ export interface Setting {
   readonly summary: string
   /** What can be given, if it is one of a few. */
   readonly choices?: readonly string[]
+  /** Of a text that names a file: a path, or a module, which may be that of a package as well. */
+  readonly place?: 'path' | 'module'
   /** What holds if nobody says anything, in words for `--help`. */
   readonly otherwise?: string
   readonly min?: number
@@ -16,7 +18,7 @@ export interface Setting {
  * variable is the name in upper case with `PERDURE_` before it.
  */
 export const SETTINGS = {
-  file: { kind: 'string', summary: 'Path of the database file.' },
+  file: { kind: 'string', place: 'path', summary: 'Path of the database file.' },
   url: {
     kind: 'string',
     summary: 'Address of a server: perdure://host:port, perdure+tls://..., perdure+unix:///path.',
@@ -30,6 +32,12 @@ export const SETTINGS = {
     choices: ['fsync', 'os'],
     otherwise: 'fsync',
   },
+  index: {
+    kind: 'string',
+    summary: 'Load the index of a file as it is needed (paged), or all of it when the file is opened (memory).',
+    choices: ['paged', 'memory'],
+    otherwise: 'paged',
+  },
   repair: { kind: 'boolean', summary: 'If the file is damaged, repair it first; the damaged one is kept beside it.' },
   host: { kind: 'string', summary: 'Host name or address of the server.', otherwise: '127.0.0.1' },
   port: {
@@ -39,17 +47,17 @@ export const SETTINGS = {
     min: 0,
     max: 65_535,
   },
-  socket: { kind: 'string', summary: 'Path of a Unix socket, or @name for an abstract one (Linux).' },
+  socket: { kind: 'string', place: 'path', summary: 'Path of a Unix socket, or @name for an abstract one (Linux).' },
   owner: { kind: 'string', summary: 'Owner of the Unix socket.' },
   group: { kind: 'string', summary: 'Group of the Unix socket.' },
   umask: { kind: 'string', summary: 'Permissions that the Unix socket is not to have, in octal.', otherwise: '077' },
-  tlsCert: { kind: 'string', summary: 'File with the certificate, in PEM.' },
-  tlsKey: { kind: 'string', summary: 'File with the private key, in PEM, readable by its owner only.' },
-  tlsCa: { kind: 'string', summary: 'File with the certificates of authorities to trust, in PEM.' },
+  tlsCert: { kind: 'string', place: 'path', summary: 'File with the certificate, in PEM.' },
+  tlsKey: { kind: 'string', place: 'path', summary: 'File with the private key, in PEM, readable by its owner only.' },
+  tlsCa: { kind: 'string', place: 'path', summary: 'File with the certificates of authorities to trust, in PEM.' },
   insecure: { kind: 'boolean', summary: 'Allow connections from other machines without TLS.' },
-  users: { kind: 'string', summary: 'File with the users who may log in; see `perdure users`.' },
+  users: { kind: 'string', place: 'path', summary: 'File with the users who may log in; see `perdure users`.' },
   user: { kind: 'string', summary: 'Name to log in with.' },
-  passwordFile: { kind: 'string', summary: 'File with the password to log in with.' },
+  passwordFile: { kind: 'string', place: 'path', summary: 'File with the password to log in with.' },
   allowRemoteStop: { kind: 'boolean', summary: 'Let clients stop the server.' },
   gcBytes: { kind: 'integer', summary: 'Pack after this many bytes have been committed.', min: 1 },
   gcInterval: { kind: 'string', summary: 'Pack every so often, for example 12h.' },
@@ -65,11 +73,16 @@ export const SETTINGS = {
     otherwise: '20000',
     min: 1,
   },
-  timeoutMs: { kind: 'integer', summary: 'How long to wait for a server, in ms.', otherwise: '30000', min: 1 },
-  startup: { kind: 'string', summary: 'File of code that the client runs first.' },
-  classes: { kind: 'string', summary: 'Module whose exported persistent classes are known.' },
-  pidFile: { kind: 'string', summary: 'File with the number of the server process.' },
-  logFile: { kind: 'string', summary: 'File that the server logs to.', otherwise: 'standard error' },
+  timeoutMs: {
+    kind: 'integer',
+    summary: 'How long to wait for a server, in ms.',
+    otherwise: '10000 to get in, 30000 for an answer',
+    min: 1,
+  },
+  startup: { kind: 'string', place: 'module', summary: 'File of code that the client runs first.' },
+  classes: { kind: 'string', place: 'module', summary: 'Module whose exported persistent classes are known.' },
+  pidFile: { kind: 'string', place: 'path', summary: 'File with the number of the server process.' },
+  logFile: { kind: 'string', place: 'path', summary: 'File that the server logs to.', otherwise: 'standard error' },
   logLevel: {
     kind: 'string',
     summary: 'How much the server logs.',

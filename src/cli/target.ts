@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { Args } from '@oclif/core'
-import { type Database, type OpenOptions, open, PerdureError, type PersistentMap } from '../index.js'
+import { type Database, type OpenOptions, open, PerdureError, type PersistentMap, type Storage } from '../index.js'
+import { openSource } from '../open-source.js'
 import type { ClientStorage, ClientStorageOptions } from '../storages/index.js'
 import { integerFlag, stringFlag } from './setting-flags.js'
 
@@ -48,7 +50,7 @@ export interface AccessFlags extends TargetFlags {
 const ADDRESS = /^[a-z][a-z0-9+.-]*:(\/\/|@)/i
 
 const DEFAULT_HOST = '127.0.0.1'
-const DEFAULT_PORT = 2972
+export const DEFAULT_PORT = 2972
 
 /** Where a database is: a file, or a server. */
 export type Target =
@@ -62,10 +64,9 @@ export type Target =
 export function chooseTarget(flags: TargetFlags, database?: string): Target {
   const { file, url, host, port, socket } = flags
   if (database !== undefined) return parseTarget(database)
-  if (file !== undefined) return { kind: 'file', path: file }
+  if (file !== undefined) return { kind: 'file', path: filePath(file) }
   if (url !== undefined) return parseTarget(url)
-  if (socket !== undefined)
-    return { kind: 'server', url: `perdure+unix:${socket.startsWith('@') ? '' : '//'}${socket}` }
+  if (socket !== undefined) return { kind: 'server', url: socketUrl(socketPath(socket)) }
   return { kind: 'server', url: `perdure://${bracketed(host ?? DEFAULT_HOST)}:${port ?? DEFAULT_PORT}` }
 }
 
@@ -80,11 +81,29 @@ export function chooseFile(flags: TargetFlags, database?: string): string {
   throw new PerdureError('PERDURE_ARGUMENT', 'This works on a file. Name it, or give --file.')
 }
 
+/** @throws PerdureError `PERDURE_ARGUMENT` for the address of a server, where only a file can be meant */
+export function filePath(path: string): string {
+  if (!ADDRESS.test(path)) return path
+  throw new PerdureError('PERDURE_ARGUMENT', `${path} is the address of a server. Name a file.`)
+}
+
 function parseTarget(text: string): Target {
   return ADDRESS.test(text) ? { kind: 'server', url: text } : { kind: 'file', path: text }
 }
 
-function bracketed(host: string): string {
+/** The path of a socket, from whatever folder it is meant. An abstract one, `@name`, is no file. */
+export function socketPath(socket: string): string {
+  return socket.startsWith('@') ? socket : resolve(socket)
+}
+
+/** As servers say where they listen. */
+function socketUrl(path: string): string {
+  const encoded = path.split('/').map(encodeURIComponent).join('/')
+  return path.startsWith('@') ? `perdure+unix:@${encoded.slice('%40'.length)}` : `perdure+unix://${encoded}`
+}
+
+/** A host as it stands in a URL. */
+export function bracketed(host: string): string {
   return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
 }
 
@@ -103,6 +122,16 @@ export async function openTarget(
   const more = target.kind === 'file' ? { createIfMissing: false } : accessOptions(flags, target.url)
   const location = target.kind === 'file' ? target.path : target.url
   return (await open(location, { createRoot: false, ...more, ...options })) as unknown as Database<PersistentMap>
+}
+
+/**
+ * Opens what is meant only to read records: it may hold states that nobody can decode here.
+ *
+ * @throws PerdureError as {@link openTarget}
+ */
+export async function openTargetStorage(flags: AccessFlags, database?: string): Promise<Storage> {
+  const target = chooseTarget(flags, database)
+  return target.kind === 'file' ? openSource(target.path) : openSource(target.url, accessOptions(flags, target.url))
 }
 
 /**

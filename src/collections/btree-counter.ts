@@ -10,7 +10,7 @@ import type { Reference } from '../core/reference.js'
  */
 
 /** How many counters a tree has. The size of a cold tree costs as many loads. */
-const COUNTERS = 16
+export const COUNTERS = 16
 
 interface CounterState {
   count: number

@@ -28,6 +28,7 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from './storage.js'
+import { runTransaction, type TransactOptions } from './transact.js'
 import { undoTransaction } from './undo.js'
 
 /** What a database is made of; see src/open.ts. */
@@ -42,18 +43,6 @@ export interface DatabaseParts {
   /** Packs the storage until the database is closed. */
   readonly schedule?: PackSchedule | undefined
 }
-
-/** Options of {@link Database.transact}. */
-export interface TransactOptions extends ConnectionOptions, CommitOptions {
-  /** How often to run the function again after a conflict, or when the connection to the server was lost; 10 unless given. */
-  readonly retries?: number
-}
-
-const DEFAULT_RETRIES = 10
-
-/** The first wait after a conflict is at most this long, in ms; it doubles with each further one. */
-const FIRST_BACKOFF_MS = 2
-const LONGEST_BACKOFF_MS = 250
 
 /**
  * An open database. Made by `open()`.
@@ -172,24 +161,9 @@ export class Database<Root extends object = Persistent> {
     options: TransactOptions = {},
   ): Promise<T> {
     this.#checkOpen()
-    const { retries = DEFAULT_RETRIES, note, user, ...connectionOptions } = options
+    const { retries, note, user, ...connectionOptions } = options
     const remarks = { ...(note !== undefined && { note }), ...(user !== undefined && { user }) }
-    return this.#pool.borrow(connectionOptions, async (connection) => {
-      const { commits } = connection.statistics
-      for (let attempt = 0; ; attempt++) {
-        try {
-          const result = await work(connection.root, connection)
-          await connection.commit(remarks)
-          return result
-        } catch (error) {
-          if (!mayHelpToRepeat(error) || !(attempt < retries)) throw error
-          // What `work` has committed itself would be stored twice.
-          if (connection.statistics.commits > commits) throw error
-          connection.abort()
-          await backOff(attempt)
-        }
-      }
-    })
+    return this.#pool.borrow(connectionOptions, (connection) => runTransaction(connection, work, remarks, retries))
   }
 
   /** Runs `work` at one snapshot, on a connection of its own that refuses changes. Never conflicts, never waits for writers. */
@@ -320,15 +294,4 @@ export class Database<Root extends object = Persistent> {
       })
     }
   }
-}
-
-/** After these, surely nothing was stored. */
-function mayHelpToRepeat(error: unknown): boolean {
-  return error instanceof ConflictError || (error instanceof PerdureError && error.code === 'PERDURE_DISCONNECTED')
-}
-
-/** Waits a random time whose upper bound doubles with each attempt, so that rivals do not meet again. */
-function backOff(attempt: number): Promise<void> {
-  const longest = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** attempt)
-  return new Promise((resolve) => setTimeout(resolve, Math.random() * longest))
 }

@@ -1,7 +1,7 @@
 import { durationMs } from './duration.js'
 import { PerdureError } from './errors.js'
 import { estimateSuperseded } from './garbage-estimate.js'
-import type { PackOptions, PackResult, Retention, Storage } from './storage.js'
+import type { PackOptions, PackResult, Retention, Storage, StorageStatistics } from './storage.js'
 
 /** When a storage is packed by itself, and how. Without one of the first three it never is. */
 export interface AutomaticPackOptions {
@@ -11,7 +11,7 @@ export interface AutomaticPackOptions {
   readonly gcInterval?: number | string | undefined
   /** Part of the stored bytes that is garbage, as far as that can be estimated: from 0 to 1. */
   readonly gcGarbageRatio?: number | undefined
-  /** History that these packs keep. Default: none. */
+  /** History that these packs keep, as far as it is still there. Default: none. */
   readonly gcRetain?: Retention | undefined
   /** Called after each of these packs. */
   readonly onPack?: ((result: PackResult) => void) | undefined
@@ -53,14 +53,16 @@ export class PackSchedule {
   #running: Promise<void> | undefined
   #notBefore = 0
   /** Of the storage, when it was last packed as far as is known here. */
-  #packedAt: number
-  #bytesAfterPack: number
-  #tidAfterPack: number
+  #packedAt = 0
+  #bytesAfterPack = 0
+  #tidAfterPack = 0
   #supersededAfterPack = 0
+  /** What the storage says of when it was packed: by this it shows that somebody else has packed it. */
+  #toldPackedAt: unknown
   /** Bytes of unreachable objects for each byte committed. */
   #unreachableRate = 0
   /** Of the storage, when garbage was last estimated. */
-  #estimatedAt: number
+  #estimatedAt = 0
 
   /**
    * Starts to look after a storage, if some option asks for that.
@@ -86,12 +88,7 @@ export class PackSchedule {
     this.#options = options
     const { gcInterval } = options
     this.#intervalMs = gcInterval === undefined ? Number.POSITIVE_INFINITY : durationMs('gcInterval', gcInterval)
-    const { bytes, tid, packedAt, bytesSincePack } = storage.statistics()
-    this.#packedAt = typeof packedAt === 'number' ? packedAt : Date.now()
-    const since = typeof bytesSincePack === 'number' ? bytesSincePack : 0
-    this.#bytesAfterPack = bytes - since
-    this.#tidAfterPack = since > 0 ? -1 : tid
-    this.#estimatedAt = 0
+    this.#takePacked(storage.statistics())
     this.#timer = setInterval(() => this.#look(), checkMs)
     this.#timer.unref()
   }
@@ -117,12 +114,27 @@ export class PackSchedule {
   }
 
   #isDue(): boolean {
-    const { tid, bytes } = this.#storage.statistics()
+    const figures = this.#storage.statistics()
+    if (figures['packedAt'] !== this.#toldPackedAt) {
+      this.#takePacked(figures)
+      this.#supersededAfterPack = this.#superseded()
+    }
+    const { tid, bytes } = figures
     if (tid === this.#tidAfterPack) return false
     const { gcBytes = Number.POSITIVE_INFINITY } = this.#options
     if (bytes - this.#bytesAfterPack >= gcBytes) return true
     if (Date.now() - this.#packedAt >= this.#intervalMs) return true
     return this.#hasGarbage(bytes)
+  }
+
+  /** Begins with a storage as somebody else has packed it. */
+  #takePacked({ bytes, tid, packedAt, bytesSincePack }: StorageStatistics): void {
+    const since = typeof bytesSincePack === 'number' ? bytesSincePack : 0
+    this.#toldPackedAt = packedAt
+    this.#packedAt = typeof packedAt === 'number' ? packedAt : Date.now()
+    this.#bytesAfterPack = bytes - since
+    this.#tidAfterPack = since > 0 ? -1 : tid
+    this.#estimatedAt = 0
   }
 
   #hasGarbage(bytes: number): boolean {
@@ -140,11 +152,23 @@ export class PackSchedule {
     try {
       const { bytes } = this.#storage.statistics()
       const superseded = this.#superseded()
-      const result = await this.#storage.pack(options)
+      const result = await this.#packStorage(options)
       this.#tell(() => this.#options.onPack?.(result))
       if (!this.#stop.signal.aborted) this.#learn(result, bytes, superseded)
     } catch (error) {
       this.#failed(error)
+    }
+  }
+
+  /** Keeps what there is of the history that is wanted: another pack may have kept less, or none. */
+  async #packStorage(options: PackOptions): Promise<PackResult> {
+    try {
+      return await this.#storage.pack(options)
+    } catch (error) {
+      if (!(error instanceof PerdureError) || error.code !== 'PERDURE_HISTORY') throw error
+      const { historyFrom } = error.details
+      if (typeof historyFrom !== 'number') throw error
+      return this.#storage.pack({ ...options, retain: { tid: historyFrom } })
     }
   }
 
@@ -153,6 +177,7 @@ export class PackSchedule {
     const gone = bytesBefore - bytesAfter
     this.#unreachableRate = Math.min(1, Math.max(0, gone - (superseded - this.#supersededAfterPack)) / committed)
     const after = this.#storage.statistics()
+    this.#toldPackedAt = after['packedAt']
     this.#packedAt = Date.now()
     this.#bytesAfterPack = bytesAfter
     this.#tidAfterPack = after.tid

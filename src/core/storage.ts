@@ -63,7 +63,8 @@ export interface CommitRequest {
 
 /**
  * A transaction that is copied from another storage. What its records refer to may be still to come, so the references
- * are not checked: whoever copies sees to it that in the end everything is there.
+ * are not checked: whoever copies sees to it that in the end everything is there. Oids that have been allocated before it
+ * are not given out again, not even after the storage was closed: in the other storage they may have been somebody's.
  */
 export interface RestoredTransaction {
   /** When it was committed. A storage that keeps times takes this one, or that of the transaction before if it is later. */

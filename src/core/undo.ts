@@ -1,8 +1,10 @@
 import type { CommitOptions } from './connection-options.js'
-import { type Conflict, ConflictError, PerdureError } from './errors.js'
+import { type Conflict, ConflictError, type ErrorCode, PerdureError } from './errors.js'
 import type { Oid, Tid } from './oid.js'
 import { recordClassName } from './record.js'
 import type { RecordWrite, Snapshot, Storage, StoredRecord, TransactionInfo } from './storage.js'
+
+const LACKING: ReadonlySet<string> = new Set<ErrorCode>(['PERDURE_CONFLICT', 'PERDURE_OBJECT_MISSING'])
 
 /**
  * Commits the inverse of one transaction: every object that it changed becomes what it was before. Works on records,
@@ -19,12 +21,29 @@ import type { RecordWrite, Snapshot, Storage, StoredRecord, TransactionInfo } fr
  */
 export async function undoTransaction(storage: Storage, tid: Tid, remarks: CommitOptions): Promise<Tid> {
   if (tid === 1) throw new PerdureError('PERDURE_ARGUMENT', 'Transaction 1 has made the database: it cannot be undone.')
+  const newest = newestTid(storage)
+  if (tid > newest) {
+    throw new PerdureError(
+      'PERDURE_ARGUMENT',
+      `There is no transaction ${tid} yet in ${storage.location}: the newest is ${newest}.`,
+    )
+  }
   const before = await storage.snapshotAt(tid - 1)
   try {
     return await undoAt(storage, tid, before, remarks)
+  } catch (error) {
+    // It may lack what a pack has removed meanwhile, along with the transaction: then that is what is wrong.
+    if (LACKING.has((error as PerdureError).code)) (await storage.snapshotAt(tid - 1)).release()
+    throw error
   } finally {
     before.release()
   }
+}
+
+function newestTid(storage: Storage): Tid {
+  const now = storage.snapshot()
+  now.release()
+  return now.tid
 }
 
 async function undoAt(storage: Storage, tid: Tid, before: Snapshot, remarks: CommitOptions): Promise<Tid> {

@@ -44,13 +44,13 @@ export class Carrying {
    * @param previous offset of the version before in the old journal, or 0
    */
   need(oid: Oid, previous: number): void {
-    if (this.#index.get(oid) === 0) this.#carry(oid, previous)
+    if (!this.#isTooMuch && this.#index.get(oid) === 0) this.#carry(oid, previous)
   }
 
   /** The transaction refers to what this record refers to. */
   needReferences(data: Uint8Array): void {
-    if (this.#isTooMuch) return
     for (const oid of referencesOf(data)) {
+      if (this.#isTooMuch) return
       if (this.#index.get(oid) === 0 && !this.#seen.has(oid)) this.#carry(oid, this.#source.index.get(oid))
     }
   }

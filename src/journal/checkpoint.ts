@@ -68,11 +68,16 @@ function encodeHeader(header: CheckpointHeader): Buffer {
   return bytes
 }
 
+/** Whether a file that begins with these bytes is a checkpoint, of whichever version. */
+export function isCheckpoint(head: Buffer): boolean {
+  return head.subarray(0, 8).equals(MAGIC)
+}
+
 function decodeHeader(bytes: Buffer): CheckpointHeader | undefined {
   const view = viewOf(bytes)
   const known =
     bytes.length === HEADER_BYTES &&
-    bytes.subarray(0, 8).equals(MAGIC) &&
+    isCheckpoint(bytes) &&
     crc32(bytes.subarray(0, 124)) === view.getUint32(124, true) &&
     view.getUint32(8, true) === CHECKPOINT_VERSION &&
     view.getUint32(12, true) === PAGE_ENTRIES
@@ -181,7 +186,7 @@ export class CheckpointWriter {
     this.#source = source
     this.#seed = checksumSeed(begun.uuid)
     fileSystem.unlink(this.#temporaryPath)
-    this.#file = fileSystem.open(this.#temporaryPath, 'create')
+    this.#file = fileSystem.open(this.#temporaryPath, 'create', journalPath)
   }
 
   /** Offset of the journal from which an opening with this checkpoint will replay. */

@@ -100,7 +100,8 @@ export function encodeFileHeader(header: FileHeader): Buffer {
  */
 export function decodeFileHeader(path: string, bytes: Buffer): FileHeader {
   if (!bytes.subarray(0, 8).equals(FILE_MAGIC)) {
-    throw new PerdureError('PERDURE_NOT_A_DATABASE', `${path} is not a Perdure database: ${describe(bytes)}.`, {
+    const start = bytes.length === 0 ? 'it is empty' : `it begins with ${bytes.subarray(0, 8).toString('hex')}`
+    throw new PerdureError('PERDURE_NOT_A_DATABASE', `${path} is not a Perdure database: ${start}.`, {
       details: { path },
     })
   }
@@ -131,19 +132,6 @@ export function decodeFileHeader(path: string, bytes: Buffer): FileHeader {
 function readDatabaseId(bytes: Buffer): Uint8Array {
   const id = bytes.subarray(72, 88)
   return Uint8Array.from(id.every((byte) => byte === 0) ? bytes.subarray(16, 32) : id)
-}
-
-/** Says what a file that is no database looks like, because the usual cause is a wrong path. */
-function describe(bytes: Buffer): string {
-  const start = bytes.toString('latin1', 0, 16)
-  if (bytes.length === 0) return 'it is empty'
-  if (start.startsWith('SQLite format 3')) return 'it looks like a SQLite database'
-  if (start.startsWith('SHELF-1')) return 'it looks like a Durus file (SHELF-1); convert it first'
-  if (start.startsWith('DFS20')) return 'it looks like a Durus file (DFS20); convert it first'
-  if (start.startsWith('FS21') || start.startsWith('FS30')) return 'it looks like a ZODB file storage'
-  if (bytes.every((byte) => byte === 0)) return 'it begins with zeros only'
-  if (bytes.every((byte) => byte >= 32 || (byte >= 9 && byte <= 13))) return 'it looks like text'
-  return `it begins with ${bytes.subarray(0, 8).toString('hex')}`
 }
 
 /**
@@ -238,16 +226,20 @@ export function writeTrailer(view: DataView, offset: number, checksum: number, l
   writeId(view, offset + 8, length)
 }
 
+/** Whether a transaction seems to begin at `position` of the file, as far as can be told without knowing the file's seed. */
+export function seemsTransaction(view: DataView, position: number): boolean {
+  if (view.byteLength < TRANSACTION_HEADER_BYTES) return false
+  return view.getUint32(0, true) === TRANSACTION_MAGIC && readId(view, 56) === position
+}
+
 /** The header of a transaction at `position` of the file, or undefined if `bytes` do not begin with one. */
 export function readTransactionHeader(
   bytes: Uint8Array,
   position: number,
   seed: number,
 ): TransactionHeader | undefined {
-  if (bytes.length < TRANSACTION_HEADER_BYTES) return undefined
   const view = viewOf(bytes)
-  if (view.getUint32(0, true) !== TRANSACTION_MAGIC) return undefined
-  if (readId(view, 56) !== position) return undefined
+  if (!seemsTransaction(view, position)) return undefined
   if (crc32(bytes.subarray(8, TRANSACTION_HEADER_BYTES), seed) !== view.getUint32(4, true)) return undefined
   const length = readId(view, 8)
   if (length < MIN_TRANSACTION_BYTES || length > MAX_TRANSACTION_BYTES || length % 8 !== 0) return undefined

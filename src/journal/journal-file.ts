@@ -1,6 +1,7 @@
 import * as nodeFs from 'node:fs'
 import { dirname } from 'node:path'
 import { type ErrorCode, PerdureError, systemCode } from '../core/errors.js'
+import { imitate, type Likeness, OWNER_ONLY } from './imitate.js'
 
 /** `read`: an existing file, never written. `write`: an existing file. `create`: a new file, an error if it exists. */
 export type OpenMode = 'read' | 'write' | 'create'
@@ -45,7 +46,8 @@ export interface OpenFile {
  *   `details.path` and `details.system` (the system's own code)
  */
 export interface FileSystem {
-  open(path: string, mode: OpenMode): OpenFile
+  /** @param like for a new file: another one, whose owner and permissions it is given as far as that is possible */
+  open(path: string, mode: OpenMode, like?: string): OpenFile
   exists(path: string): boolean
   rename(from: string, to: string): void
   /** Gives a file a second name, which must be free. */
@@ -97,6 +99,8 @@ function attempt<T>(path: string, action: string, call: () => T): T {
 export type FileBinding = Pick<
   typeof nodeFs,
   | 'closeSync'
+  | 'fchmodSync'
+  | 'fchownSync'
   | 'fdatasyncSync'
   | 'fstatSync'
   | 'fsyncSync'
@@ -225,16 +229,31 @@ class NodeFileSystem implements FileSystem {
     this.#fs = fs
   }
 
-  open(path: string, mode: OpenMode): OpenFile {
-    return new NodeFile(
-      this.#fs,
-      path,
-      attempt(path, mode === 'create' ? 'create' : 'open', () => this.#fs.openSync(path, FLAGS[mode])),
-    )
+  open(path: string, mode: OpenMode, like?: string): OpenFile {
+    const model = like === undefined ? undefined : this.#examine(like)
+    const permissions = model === undefined ? undefined : OWNER_ONLY
+    const action = mode === 'create' ? 'create' : 'open'
+    const fd = attempt(path, action, () => this.#fs.openSync(path, FLAGS[mode], permissions))
+    const file = new NodeFile(this.#fs, path, fd)
+    if (model !== undefined) this.#imitate(file, model)
+    return file
+  }
+
+  #imitate(file: NodeFile, model: Likeness): void {
+    try {
+      attempt(file.path, 'set the permissions of', () => imitate(this.#fs, file.descriptor, model))
+    } catch (error) {
+      file.close()
+      throw error
+    }
+  }
+
+  #examine(path: string) {
+    return attempt(path, 'examine', () => this.#fs.statSync(path, { throwIfNoEntry: false }))
   }
 
   exists(path: string): boolean {
-    return attempt(path, 'examine', () => this.#fs.statSync(path, { throwIfNoEntry: false })) !== undefined
+    return this.#examine(path) !== undefined
   }
 
   rename(from: string, to: string): void {

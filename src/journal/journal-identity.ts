@@ -11,8 +11,8 @@ import {
   MAX_TRANSACTION_BYTES,
   MIN_TRANSACTION_BYTES,
   readId,
+  seemsTransaction,
   TRANSACTION_HEADER_BYTES,
-  TRANSACTION_MAGIC,
   transactionChecksum,
   viewOf,
 } from './format.js'
@@ -112,7 +112,7 @@ function findFirst(file: OpenFile): FirstTransaction | undefined {
   const end = Math.min(size, SEARCH_BYTES)
   for (let at = FILE_HEADER_BYTES; at + MIN_TRANSACTION_BYTES <= end; at += 8) {
     const view = viewOf(window.ahead(at, TRANSACTION_HEADER_BYTES))
-    if (view.getUint32(0, true) !== TRANSACTION_MAGIC || readId(view, 56) !== at) continue
+    if (!seemsTransaction(view, at)) continue
     const length = readId(view, 8)
     const possible = length >= MIN_TRANSACTION_BYTES && length <= MAX_TRANSACTION_BYTES && at + length <= size
     if (!possible) continue

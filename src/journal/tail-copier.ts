@@ -46,6 +46,8 @@ export interface TailLimits {
   readonly sourceBytes?: number
   /** The copy ends before a transaction along with which more than this has to be carried, in bytes. */
   readonly carriedBytes?: number
+  /** No transaction may become longer. Given by tests. */
+  readonly transactionBytes?: number | undefined
 }
 
 /** A transaction as it will stand in the new journal. */
@@ -97,16 +99,16 @@ export class TailCopier {
    * Copies the transactions of the old journal up to offset `to`, where one must end, or as far as the limits allow.
    *
    * @returns whether it has come to `to`
-   * @throws PerdureError `PERDURE_LIMIT` if with all that has to be carried a transaction would be too large;
-   *   `PERDURE_CORRUPTION`, `PERDURE_NO_SPACE`, `PERDURE_IO`. The new file is then of no use.
+   * @throws PerdureError `PERDURE_LIMIT` if with all that has to be carried a transaction would be too large, see
+   *   {@link carriesTooMuch}; `PERDURE_CORRUPTION`, `PERDURE_NO_SPACE`, `PERDURE_IO`. The new file is then of no use.
    */
-  copy(to: number, { sourceBytes, carriedBytes }: TailLimits = {}): boolean {
-    const until = Math.min(to, this.#sourceEnd + (sourceBytes ?? Number.POSITIVE_INFINITY))
+  copy(to: number, limits: TailLimits = {}): boolean {
+    const until = Math.min(to, this.#sourceEnd + (limits.sourceBytes ?? Number.POSITIVE_INFINITY))
     const scanner = new JournalScanner(this.#source.file, this.#sourceSeed, this.#sourceEnd, to)
     while (this.#sourceEnd < until) {
       const transaction = scanner.next()
       if (transaction === undefined) throw damaged(this.#source.file.path, this.#sourceEnd)
-      if (!this.#copyTransaction(transaction, carriedBytes ?? Number.POSITIVE_INFINITY)) break
+      if (!this.#copyTransaction(transaction, limits)) break
       this.#sourceEnd = transaction.end
       if (this.#waitingBytes >= WRITE_BYTES) this.#flush()
     }
@@ -123,32 +125,39 @@ export class TailCopier {
   }
 
   /** Returns false, having done nothing, if too much has to be carried. */
-  #copyTransaction({ header, image }: ScannedTransaction, carriedBytes: number): boolean {
+  #copyTransaction({ header, image }: ScannedTransaction, limits: TailLimits): boolean {
     this.#index.grow(header.nextOid)
-    const parts = this.#partsOf(image, header, carriedBytes)
+    const parts = this.#partsOf(image, header, limits)
     if (parts === undefined) return false
     this.#append(this.#layOut(image, header, parts), header)
     return true
   }
 
   /** Undefined if too much has to be carried. */
-  #partsOf(image: TransactionImage, header: TransactionHeader, carriedBytes: number): Parts | undefined {
+  #partsOf(
+    image: TransactionImage,
+    header: TransactionHeader,
+    { carriedBytes = Number.POSITIVE_INFINITY, transactionBytes = MAX_TRANSACTION_BYTES }: TailLimits,
+  ): Parts | undefined {
     const { view } = image
     const own: { oid: Oid; offset: number }[] = []
-    const carrying = new Carrying(this.#source, this.#index, this.#historyFrom, carriedBytes)
     let end = TRANSACTION_HEADER_BYTES + remarkLength(header)
     image.forEachRecord((oid, offset) => {
       // What an earlier pack has carried is an older version like any other, and perhaps not needed here.
       if (recordTid(view, offset) !== header.tid) return
       own.push({ oid, offset })
       end += RECORD_HEADER_BYTES + recordLength(view, offset)
-      carrying.need(oid, recordPrevious(view, offset))
     })
+    // What is found is in memory until it is written, so it is looked for only as long as there is room for it.
+    const room = transactionBytes - roundUp8(end) - TRAILER_BYTES
+    const carrying = new Carrying(this.#source, this.#index, this.#historyFrom, Math.min(carriedBytes, room))
+    for (const { oid, offset } of own) carrying.need(oid, recordPrevious(view, offset))
     for (const { offset } of own) carrying.needReferences(image.dataAt(offset))
-    if (!carrying.complete()) return undefined
-    const length = roundUp8(end + carrying.bytes) + TRAILER_BYTES
-    if (length > MAX_TRANSACTION_BYTES) throw tooLarge(header.tid)
-    return { carried: carrying.records, own, length }
+    if (carrying.complete()) {
+      return { carried: carrying.records, own, length: roundUp8(end + carrying.bytes) + TRAILER_BYTES }
+    }
+    if (room < carriedBytes) throw tooLarge(header.tid, transactionBytes)
+    return undefined
   }
 
   #layOut(
@@ -196,10 +205,15 @@ function damaged(path: string, offset: number): CorruptionError {
   return new CorruptionError(path, offset, `a transaction is not what was stored. ${RESTORE_OR_REPAIR}`)
 }
 
-function tooLarge(tid: Tid): PerdureError {
+function tooLarge(tid: Tid, limit: number): PerdureError {
   return new PerdureError(
     'PERDURE_LIMIT',
-    `Transaction ${tid}, made during the pack, refers to objects that were garbage before it, and with all that they refer to it would take more than ${MAX_TRANSACTION_BYTES} bytes. Pack again: the next pack finds them in use.`,
-    { details: { tid, limit: MAX_TRANSACTION_BYTES } },
+    `Transaction ${tid}, made during the pack, refers to objects that were garbage before it, and with all that they refer to it would take more than ${limit} bytes. Pack again: the next pack finds them in use.`,
+    { details: { tid, limit } },
   )
+}
+
+/** Whether a copy has failed because too much would have had to be carried. A pack that begins now finds it in use. */
+export function carriesTooMuch(error: unknown): boolean {
+  return error instanceof PerdureError && error.code === 'PERDURE_LIMIT' && 'tid' in error.details
 }

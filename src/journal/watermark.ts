@@ -27,6 +27,11 @@ export function watermarkPath(journalPath: string): string {
   return `${journalPath}.live`
 }
 
+/** Whether a file that begins with these bytes is a watermark. */
+export function isWatermark(head: Buffer): boolean {
+  return head.subarray(0, 8).equals(MAGIC)
+}
+
 /** Publishes how far the journal goes. */
 export class WatermarkWriter {
   readonly #fileSystem: FileSystem
@@ -38,7 +43,7 @@ export class WatermarkWriter {
     this.#fileSystem = fileSystem
     const path = watermarkPath(journalPath)
     // A file left by a writer that was killed is used again, so that readers need not look for a new one.
-    this.#file = fileSystem.open(path, fileSystem.exists(path) ? 'write' : 'create')
+    this.#file = fileSystem.exists(path) ? fileSystem.open(path, 'write') : fileSystem.open(path, 'create', journalPath)
     MAGIC.copy(this.#bytes, 0)
     this.#bytes.set(uuid, 8)
   }
@@ -102,7 +107,7 @@ export class WatermarkReader {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const bytes = this.#bytes
       // Shorter only before the first publication, when the journal has not been written to either.
-      if (this.#file.read(bytes, 0, BYTES, 0) < BYTES || !bytes.subarray(0, 8).equals(MAGIC)) return undefined
+      if (this.#file.read(bytes, 0, BYTES, 0) < BYTES || !isWatermark(bytes)) return undefined
       // A wrong checksum is most likely a change in progress.
       if (crc32(bytes.subarray(0, 60)) === this.#view.getUint32(60, true)) return this.#decode(uuid)
     }

@@ -2,6 +2,7 @@ import type { Conflict } from '../core/errors.js'
 import type { Tid } from '../core/oid.js'
 import type { CommitRequest } from '../core/storage.js'
 import type { Identity } from './authentication.js'
+import type { OidAllowance } from './oid-allowance.js'
 import type { Reply, Request } from './protocol/messages.js'
 import type { SessionHost } from './session-host.js'
 
@@ -24,16 +25,25 @@ export class Commits {
   readonly #identity: Identity
   readonly #cover: (tid: Tid) => void
   readonly #limitBytes: number
+  readonly #oids: OidAllowance
   #bytesUnderWay = 0
 
   /**
    * @param limitBytes the longest frame that the client takes
+   * @param oids hears of the objects that are stored
    * @param cover tells the client what has changed up to a transaction, before it learns of it
    */
-  constructor(host: SessionHost, identity: Identity, limitBytes: number, cover: (tid: Tid) => void) {
+  constructor(
+    host: SessionHost,
+    identity: Identity,
+    limitBytes: number,
+    oids: OidAllowance,
+    cover: (tid: Tid) => void,
+  ) {
     this.#host = host
     this.#identity = identity
     this.#limitBytes = limitBytes
+    this.#oids = oids
     this.#cover = cover
   }
 
@@ -58,6 +68,7 @@ export class Commits {
         return { type: 'conflicts', conflicts: fitting(conflicts, this.#limitBytes) }
       }
       statistics.commits++
+      this.#oids.stored(request.writes)
       this.#cover(tid)
       this.#host.log({ event: 'committed', user, tid, records: request.writes.length, durationMs })
       return { type: 'committed', tid }

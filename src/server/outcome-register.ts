@@ -2,17 +2,10 @@ import { PerdureError } from '../core/errors.js'
 import type { Tid } from '../core/oid.js'
 import type { CommitRequest, CommitResult, Storage } from '../core/storage.js'
 import type { CommitGate } from './commit-gate.js'
-
-/** What became of a commit. */
-export type Outcome =
-  | { readonly outcome: 'committed'; readonly tid: Tid }
-  /** It was not stored, and never will be. */
-  | { readonly outcome: 'refused' }
-  /** Nobody can tell any more. */
-  | { readonly outcome: 'unknown' }
+import { keyOf, type Outcome, OutcomeSearch } from './outcome-search.js'
 
 export interface OutcomeLimits {
-  /** How many commits, fences and doubts are remembered, each. Default 65,536. */
+  /** How many commits, fences and doubts are remembered, and looked for, each. Default 65,536. */
   readonly remembered?: number
   /** How many past transactions are looked at for one token. Default 100,000. */
   readonly searched?: number
@@ -39,7 +32,7 @@ export class OutcomeRegister {
   readonly #storage: Storage
   readonly #gate: CommitGate
   readonly #remembered: number
-  readonly #searched: number
+  readonly #search: OutcomeSearch
   readonly #underWay = new Map<string, Promise<unknown>>()
   readonly #committed = new Map<string, Tid>()
   /** Whoever asks for a commit that has not been seen has been told that it will not happen. */
@@ -51,14 +44,13 @@ export class OutcomeRegister {
   /** Fences of commits with a base up to this have been forgotten, so these commits are all refused. */
   #fencedUpTo: Tid = -1
   #doubtfulForgotten = false
-  #searching: Promise<unknown> = Promise.resolve()
 
   /** @param gate that all commits of the server pass */
   constructor(storage: Storage, gate: CommitGate, { remembered = 65_536, searched = 100_000 }: OutcomeLimits = {}) {
     this.#storage = storage
     this.#gate = gate
     this.#remembered = remembered
-    this.#searched = searched
+    this.#search = new OutcomeSearch(storage, searched, remembered)
     this.#completeSince = newestTid(storage)
   }
 
@@ -102,7 +94,7 @@ export class OutcomeRegister {
    * fenced: it is refused should it still come.
    *
    * @param base of the commit
-   * @throws PerdureError `PERDURE_ARGUMENT` if no commit can have this base
+   * @throws PerdureError `PERDURE_ARGUMENT` if no commit can have this base; `PERDURE_BUSY` if too many are looked for
    */
   async outcome(token: Uint8Array, base: Tid): Promise<Outcome> {
     if (base > newestTid(this.#storage)) {
@@ -119,31 +111,8 @@ export class OutcomeRegister {
     const isFenced = this.#fence(key, base)
     if (this.#doubtfulForgotten) return { outcome: 'unknown' }
     const isKnown = base >= this.#completeSince
-    const found: Outcome = isKnown ? { outcome: 'refused' } : await this.#searchNext(key, base, this.#completeSince)
+    const found: Outcome = isKnown ? { outcome: 'refused' } : await this.#search.find(key, base, this.#completeSince)
     return found.outcome === 'refused' && !isFenced ? { outcome: 'unknown' } : found
-  }
-
-  /** One search at a time, so that nobody can make the server read its whole history many times at once. */
-  #searchNext(key: string, base: Tid, upTo: Tid): Promise<Outcome> {
-    const search = this.#searching.then(() => this.#search(key, base, upTo))
-    this.#searching = search.catch(() => {})
-    return search
-  }
-
-  async #search(key: string, base: Tid, upTo: Tid): Promise<Outcome> {
-    if (!this.#storage.capabilities.has('history') || upTo - base > this.#searched) return { outcome: 'unknown' }
-    try {
-      let count = 0
-      for await (const { tid, token } of this.#storage.transactions({ from: base + 1, to: upTo })) {
-        if (token !== undefined && keyOf(token) === key) return { outcome: 'committed', tid }
-        count++
-      }
-      // A pack takes together what led to the oldest state that it keeps: then some are missing.
-      return { outcome: count === upTo - base ? 'refused' : 'unknown' }
-    } catch (error) {
-      if ((error as PerdureError).code === 'PERDURE_HISTORY') return { outcome: 'unknown' }
-      throw error
-    }
   }
 
   #noteCommitted(key: string, tid: Tid): void {
@@ -181,10 +150,6 @@ export function newestTid(storage: Storage): Tid {
   const snapshot = storage.snapshot()
   snapshot.release()
   return snapshot.tid
-}
-
-function keyOf(token: Uint8Array): string {
-  return Buffer.from(token.buffer, token.byteOffset, token.byteLength).toString('latin1')
 }
 
 function fencedError(): PerdureError {

@@ -3,22 +3,17 @@ import type { Tid } from '../core/oid.js'
 import type { PointInTime, Snapshot, StorageStatistics, TransactionRange } from '../core/storage.js'
 import type { Identity } from './authentication.js'
 import { Commits } from './commits.js'
+import { Loads } from './loads.js'
 import { Maintenance } from './maintenance.js'
+import { OidAllowance } from './oid-allowance.js'
 import type { Output } from './output.js'
 import { type ActiveRequest, PartStream } from './part-stream.js'
 import { assertPermitted } from './permissions.js'
 import { encodeServerMessage } from './protocol/message-frames.js'
 import type { ClientNotice, Limits, Reply, Request } from './protocol/messages.js'
-import { ReadAhead } from './read-ahead.js'
-import { streamBatches, streamMany, streamRecords, streamTransactions } from './record-streams.js'
+import { streamBatches, streamTransactions } from './record-streams.js'
 import type { SessionHost } from './session-host.js'
 import { SnapshotTable } from './snapshot-table.js'
-
-/** Oids that one request may reserve. */
-const MOST_ALLOCATED = 1_048_576
-
-/** Oids in the `loadMany` requests of one client that have not been answered. In a frame they may take a byte each. */
-const MOST_OIDS_WANTED = 1_048_576
 
 /** Errors with these codes, and those without one, are worth a line in the log: something is wrong with the server. */
 const SERVER_FAULTS: ReadonlySet<string> = new Set([
@@ -46,13 +41,12 @@ export class Requests {
   /** To be called when something has been answered. */
   readonly #onAnswer: () => void
   readonly #snapshots: SnapshotTable
-  readonly #readAhead = new ReadAhead()
+  readonly #loads: Loads
+  readonly #oids = new OidAllowance()
   readonly #commits: Commits
   readonly #active = new Map<number, ActiveRequest>()
   readonly #running = new Set<Promise<void>>()
   #toldUpTo: Tid | undefined
-  #oidsWanted = 0
-  #hasLoaded = false
 
   constructor(host: SessionHost, identity: Identity, limits: Limits, output: Output, onAnswer: () => void) {
     this.#host = host
@@ -64,7 +58,8 @@ export class Requests {
     this.#limits = limits
     this.#output = output
     this.#onAnswer = onAnswer
-    this.#commits = new Commits(host, identity, limits.frameBytes, (tid) => this.#cover(tid))
+    this.#loads = new Loads(statistics, output, limits.frameBytes)
+    this.#commits = new Commits(host, identity, limits.frameBytes, this.#oids, (tid) => this.#cover(tid))
   }
 
   /** Whether the client has to wait before it may ask for more. */
@@ -112,8 +107,7 @@ export class Requests {
 
   /** Gives up memory of a client that has loaded nothing since the last call. */
   rest(): void {
-    if (!this.#hasLoaded) this.#readAhead.forget()
-    this.#hasLoaded = false
+    this.#loads.rest()
   }
 
   /** Ends everything that can be ended, and resolves when the rest, commits above all, has been answered. */
@@ -126,7 +120,7 @@ export class Requests {
   abandon(): void {
     for (const active of this.#active.values()) active.cancel()
     this.#snapshots.releaseAll()
-    this.#readAhead.forget()
+    this.#loads.forget()
   }
 
   /** The answer, or undefined if it comes later. */
@@ -137,15 +131,14 @@ export class Requests {
       case 'ping':
         return DONE
       case 'load':
-        return this.#load(id, request)
+        return this.#loads.load(id, request, this.#snapshots.get(request.snapshot))
       case 'snapshot':
         return this.#snapshot(id, request)
       case 'loadMany':
-        return this.#loadMany(id, request)
+        return this.#stream(id, request.type, this.#loads.loadMany(id, request, this.#snapshots))
       case 'records':
         return this.#stream(id, request.type, async (stream) => {
-          const snapshot = this.#snapshots.get(request.snapshot)
-          this.#countLoads(await streamRecords(stream, id, snapshot, frameBytes))
+          await this.#loads.records(stream, id, this.#snapshots.get(request.snapshot))
         })
       case 'scan':
         return this.#stream(id, request.type, async (stream) => {
@@ -169,35 +162,6 @@ export class Requests {
     }
   }
 
-  #load(id: number, { snapshot, oid, aheadRecords, aheadBytes }: Of<'load'>): Reply {
-    const startedAt = performance.now()
-    this.#hasLoaded = true
-    const order = { request: id, oid, aheadRecords, aheadBytes, limitBytes: this.#limits.frameBytes }
-    const { frames, records } = this.#readAhead.load(this.#snapshots.get(snapshot), order)
-    for (const frame of frames) this.#output.send(frame)
-    this.#countLoads(records)
-    this.#host.services.statistics.loadLatency.record(performance.now() - startedAt)
-    return DONE
-  }
-
-  /** A client that takes no answers must not have many long lists kept. It is not made to wait: its credit would wait too. */
-  #loadMany(id: number, { type, snapshot, oids }: Of<'loadMany'>): undefined {
-    if (this.#oidsWanted + oids.length > MOST_OIDS_WANTED) {
-      throw new PerdureError('PERDURE_LIMIT', `More than ${MOST_OIDS_WANTED} objects are asked for at a time.`, {
-        details: { limit: MOST_OIDS_WANTED },
-      })
-    }
-    this.#oidsWanted += oids.length
-    return this.#stream(id, type, async (stream) => {
-      try {
-        const view = this.#snapshots.get(snapshot)
-        this.#countLoads(await streamMany(stream, id, view, oids, this.#limits.frameBytes))
-      } finally {
-        this.#oidsWanted -= oids.length
-      }
-    })
-  }
-
   #snapshot(id: number, { at }: Of<'snapshot'>): Reply | undefined {
     this.#snapshots.assertRoom(this.#limits.snapshots)
     const { storage } = this.#host.services
@@ -212,12 +176,8 @@ export class Requests {
   }
 
   #allocate({ count }: Of<'allocate'>): Reply {
-    if (count > MOST_ALLOCATED) {
-      throw new PerdureError('PERDURE_LIMIT', `${count} oids cannot be reserved at once: ${MOST_ALLOCATED} at most.`, {
-        details: { limit: MOST_ALLOCATED },
-      })
-    }
-    return { type: 'allocated', first: this.#host.services.storage.allocateOids(count) }
+    const { storage } = this.#host.services
+    return { type: 'allocated', first: this.#oids.take(count, (wanted) => storage.allocateOids(wanted)) }
   }
 
   #maintain(id: number, request: Of<'pack'> | Of<'verify'>): undefined {
@@ -302,10 +262,6 @@ export class Requests {
     if (tid <= (this.#toldUpTo ?? 0)) return
     this.#output.send(this.#host.services.changes.notice(this.#toldUpTo, tid, this.#limits.frameBytes))
     this.#toldUpTo = tid
-  }
-
-  #countLoads(records: number): void {
-    this.#host.services.statistics.loads += records
   }
 }
 

@@ -16,26 +16,20 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from '../core/storage.js'
-import { type AddressLike, formatAddress, parseAddress } from '../server/address.js'
-import type { Reply, Request, Welcome } from '../server/protocol/messages.js'
+import type { AddressLike } from '../server/address.js'
+import type { Reply, Request } from '../server/protocol/messages.js'
 import type { BridgeStarter } from '../workers/sync-bridge.js'
-import {
-  type ClientStorageOptions,
-  type ClientStorageSettings,
-  checkClientOptions,
-  findPassword,
-} from './client/client-options.js'
+import { checkCount, checkRequest } from './check-request.js'
+import type { ClientStorageOptions, ClientStorageSettings } from './client/client-options.js'
 import { type ClientHandle, ClientSnapshot } from './client/client-snapshot.js'
 import { commitSafely, notStored } from './client/commits.js'
+import { type ClientParts, connectParts } from './client/connect.js'
 import { Doubts } from './client/doubts.js'
-import { closed, Exchange, type ReplyOf } from './client/exchange.js'
-import { failing, listTransactions } from './client/history.js'
+import { closed, type Exchange, type ReplyOf } from './client/exchange.js'
+import { failing, listTransactions, pointOf } from './client/history.js'
 import { manage } from './client/management.js'
-import { OidReserve } from './client/oid-reserve.js'
-import { ReadAhead } from './client/read-ahead.js'
-import { checkCount, checkRequest, pointOf } from './client/request-checks.js'
-import { capabilitiesOf, databaseReplaced, ServerSession } from './client/server-session.js'
-import { SharedRecords } from './client/shared-records.js'
+import type { OidReserve } from './client/oid-reserve.js'
+import { capabilitiesOf, databaseReplaced, type ServerSession } from './client/server-session.js'
 
 /** Connections that are lost right after they were made are made anew so many times before that counts as a failure. */
 const ATTEMPTS = 3
@@ -67,8 +61,8 @@ export class ClientStorage implements Storage {
   #epochFrom: Tid = 0
   #closing: Promise<void> | undefined
 
-  private constructor(parts: ClientParts, welcome: Welcome) {
-    const { location, settings, exchange, handle, oids, session } = parts
+  private constructor({ location, settings, exchange, handle, oids, session }: ClientParts) {
+    const { welcome } = session
     this.location = location
     this.#settings = settings
     this.#exchange = exchange
@@ -94,37 +88,7 @@ export class ClientStorage implements Storage {
     options: ClientStorageOptions = {},
     start?: BridgeStarter,
   ): Promise<ClientStorage> {
-    const settings = checkClientOptions(options)
-    const parsed = parseAddress(address)
-    const location = formatAddress(parsed)
-    if (options.tls !== undefined && !(parsed.kind === 'tcp' && parsed.tls)) {
-      throw new PerdureError('PERDURE_ARGUMENT', `The option tls is of no use for ${location}: write perdure+tls://`)
-    }
-    const oids = new OidReserve()
-    const readAhead = new ReadAhead(settings.cacheBytes > 0)
-    const records = new SharedRecords(settings.cacheBytes, () => readAhead.used())
-    const session = new ServerSession(location, () => oids.serverRestarted())
-    const exchange = new Exchange(
-      { address: parsed, tls: settings.tls, user: options.user, password: await findPassword(options) },
-      { location, timeoutMs: settings.timeoutMs },
-      {
-        welcomed: (welcome, connection) => {
-          session.begin(welcome)
-          handle.connection = connection
-          records.restart()
-        },
-        changed: (notice) => records.changed(notice),
-      },
-      start,
-    )
-    const handle: ClientHandle = { location, exchange, records, readAhead, connection: 0, closed: false, loads: 0 }
-    try {
-      await exchange.connected(settings.connectTimeoutMs)
-      return new ClientStorage({ location, settings, exchange, handle, oids, session }, session.welcome)
-    } catch (error) {
-      await exchange.close()
-      throw error
-    }
+    return new ClientStorage(await connectParts(address, options, start))
   }
 
   /**
@@ -330,13 +294,4 @@ export class ClientStorage implements Storage {
       details: { path: this.location },
     })
   }
-}
-
-interface ClientParts {
-  readonly location: string
-  readonly settings: ClientStorageSettings
-  readonly exchange: Exchange
-  readonly handle: ClientHandle
-  readonly oids: OidReserve
-  readonly session: ServerSession
 }

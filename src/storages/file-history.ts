@@ -96,8 +96,10 @@ export class FileHistory {
 
   /** Undefined if a pack has put the version there. */
   *#writerOf(oid: Oid, offset: number, { from }: Stretch): Steps<TransactionInfo | undefined> {
-    const info = yield* this.#finder.info(yield* this.#finder.around(offset, from))
-    return info.oids.includes(oid) ? info : undefined
+    const found = yield* this.#finder.around(offset, from)
+    // It may have been carried by the very transaction that wrote the next one.
+    if (this.#view.reader.tidAt(oid, offset) !== found.header.tid) return undefined
+    return yield* this.#finder.info(found)
   }
 
   async #run<T>(steps: Steps<T>): Promise<T> {

@@ -104,17 +104,24 @@ export class FilePacker {
     const { view } = this.#backend
     const { created, historyFrom, uuid } = view.header
     const end = view.state.get('end')
-    if (this.#fresh?.uuid !== uuid) this.#fresh = { uuid, end: endAsOf(view, created) }
+    if (this.#fresh?.uuid !== uuid) this.#fresh = { uuid, end: endOfOlder(view) }
     return { packs: this.#packs, historyFrom, packedAt: created, bytesSincePack: end - this.#fresh.end }
   }
 }
 
-/** Where the transactions end that are not later than `time`. */
-function endAsOf(view: JournalView, time: number): number {
-  // A file that no pack has made was empty.
-  if (view.header.baseTid === 0 && view.header.historyFrom === 0) return FILE_HEADER_BYTES
+/** Where what was there ends when the file was made. What has been committed since comes behind. */
+function endOfOlder(view: JournalView): number {
+  const { created, historyFrom } = view.header
+  // Where there is history from the beginning, no pack need have made the file: then all of it is newer, though perhaps
+  // not by a millisecond.
+  const time = historyFrom === 0 ? created - 1 : created
+  const journalEnd = view.state.get('end')
   try {
-    return complete(view.finder().notAfter(time))?.end ?? FILE_HEADER_BYTES
+    const finder = view.finder()
+    const end = complete(finder.notAfter(time))?.end ?? FILE_HEADER_BYTES
+    // A transaction without records is a pack's own: nothing that was committed.
+    const next = end < journalEnd ? finder.at(end) : undefined
+    return next?.header.recordCount === 0 ? next.end : end
   } catch (error) {
     // A journal that is damaged has statistics as well.
     if (error instanceof PerdureError) return FILE_HEADER_BYTES

@@ -4,7 +4,8 @@ import type { Oid, Tid } from '../core/oid.js'
 import type { RecordBatch, Snapshot, StoredRecord } from '../core/storage.js'
 import type { JournalView } from '../journal/shared-journal.js'
 import type { TaskRunner } from '../workers/each-range.js'
-import { scanJournal } from '../workers/scan.js'
+import { readStretches, type ScanSubject, scanJournal } from '../workers/scan.js'
+import type { ReadTask } from '../workers/scan-task.js'
 
 /** How many records are looked up between two looks at the clock. */
 const RECORDS_PER_CHECK = 64
@@ -63,8 +64,21 @@ export class FileSnapshot implements Snapshot {
   }
 
   scan(): AsyncIterable<RecordBatch> {
-    const { tid } = this
-    return scanJournal(this.#handle.pool, { view: this.#view, tid, assertReadable: () => this.#assertReadable() })
+    return scanJournal(this.#handle.pool, this.#subject())
+  }
+
+  /**
+   * Has threads read all records where they lie. The results come in no particular order.
+   *
+   * @param pool has the task `locateRecords`
+   * @param read gives a stretch of the file to some thread, which reads it with `visitRecords`
+   */
+  stretches<T>(pool: TaskRunner, read: (task: ReadTask) => Promise<T>): AsyncIterable<T> {
+    return readStretches(pool, this.#subject(), read)
+  }
+
+  #subject(): ScanSubject {
+    return { view: this.#view, tid: this.tid, assertReadable: () => this.#assertReadable() }
   }
 
   release(): void {

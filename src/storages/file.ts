@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import { PerdureError } from '../core/errors.js'
-import { isId, type Oid, type Tid } from '../core/oid.js'
+import type { Oid, Tid } from '../core/oid.js'
 import type {
   Capability,
   CommitRequest,
@@ -15,15 +15,17 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from '../core/storage.js'
-import { FORMAT_VERSION, MAX_NOTE_BYTES } from '../journal/format.js'
+import { FORMAT_VERSION } from '../journal/format.js'
 import type { RecoveryReport } from '../journal/recovery.js'
 import type { CoordinatorStarter } from '../workers/coordinator-thread.js'
 import { WorkerPool } from '../workers/pool.js'
+import { checkCount, checkRequest } from './check-request.js'
 import { AttachedBackend, type FileBackend, type FileHandle, OwnerBackend, ReadonlyBackend } from './file-backend.js'
 import { FileHistory } from './file-history.js'
 import { checkFileOptions, type FileStorageOptions } from './file-options.js'
 import { FilePacker } from './file-packer.js'
 import { FileSnapshot, type HandleState } from './file-snapshot.js'
+import { requireJournal } from './identify.js'
 import type { FilePackOptions } from './pack-options.js'
 
 export { type FileHandle, isFileHandle } from './file-backend.js'
@@ -69,8 +71,8 @@ export class FileStorage implements Storage {
    * @param path undefined for a temporary database that is removed when it is closed
    * @param startWorker for tests only: starts the coordinator's thread
    * @throws PerdureError `PERDURE_ARGUMENT`, `PERDURE_NOT_FOUND`, `PERDURE_LOCKED`, `PERDURE_NOT_A_DATABASE`,
-   *   `PERDURE_FORMAT_VERSION`, `PERDURE_SERIALIZER`, `PERDURE_CORRUPTION`, `PERDURE_PERMISSION`,
-   *   `PERDURE_NO_SPACE`, `PERDURE_IO`, `PERDURE_THREAD`
+   *   `PERDURE_UNSUPPORTED` if it is a database of another kind, `PERDURE_FORMAT_VERSION`, `PERDURE_SERIALIZER`,
+   *   `PERDURE_CORRUPTION`, `PERDURE_PERMISSION`, `PERDURE_NO_SPACE`, `PERDURE_IO`, `PERDURE_THREAD`
    */
   static async open(
     path?: string,
@@ -78,6 +80,7 @@ export class FileStorage implements Storage {
     startWorker?: CoordinatorStarter,
   ): Promise<FileStorage> {
     const settings = checkFileOptions(options)
+    if (path !== undefined) await requireJournal(path, 'FileStorage')
     if (!settings.readonly) return new FileStorage(await OwnerBackend.open(path, settings, startWorker))
     if (path === undefined) {
       throw new PerdureError('PERDURE_ARGUMENT', 'A temporary database cannot be readonly. Give a path.')
@@ -135,12 +138,7 @@ export class FileStorage implements Storage {
 
   allocateOids(count: number): Oid {
     this.#assertOpen()
-    if (!Number.isSafeInteger(count) || count < 1) {
-      throw new PerdureError(
-        'PERDURE_ARGUMENT',
-        `Cannot allocate ${count} oids: the count must be a whole number from 1.`,
-      )
-    }
+    checkCount(count)
     if (this.readonly) throw new PerdureError('PERDURE_READONLY', `${this.location} was opened readonly.`)
     const { state, index } = this.#backend.view
     if (state.get('nextOid') + count > index.capacity) {
@@ -249,33 +247,4 @@ function capabilitiesOf(backend: FileBackend): ReadonlySet<Capability> {
   if (!(backend instanceof ReadonlyBackend)) capabilities.add('restore')
   if (backend instanceof OwnerBackend) capabilities.add('pack')
   return capabilities
-}
-
-/** Refuses what a caller may not ask of any storage. */
-function checkRequest({ base, reads, writes, note = '' }: CommitRequest): void {
-  if (!isId(base)) throw new PerdureError('PERDURE_ARGUMENT', `${base} is not a transaction identifier.`)
-  const bad = reads.find((oid) => !isId(oid)) ?? writes.find(({ oid }) => !isId(oid))?.oid
-  if (bad !== undefined) {
-    throw new PerdureError('PERDURE_ARGUMENT', `${bad} is not an object identifier.`, { details: { oid: bad } })
-  }
-  const twice = findTwice(writes)
-  if (twice !== undefined) {
-    throw new PerdureError('PERDURE_ARGUMENT', `Object ${twice} is written twice.`, { details: { oid: twice } })
-  }
-  if (note.length > MAX_NOTE_BYTES) {
-    throw new PerdureError('PERDURE_LIMIT', `The note is longer than ${MAX_NOTE_BYTES} bytes of UTF-8.`)
-  }
-}
-
-function findTwice(writes: CommitRequest['writes']): Oid | undefined {
-  // New objects mostly come in the order of their oids, and then there is nothing to remember.
-  let last = -1
-  const ascending = writes.every(({ oid }) => {
-    const follows = oid > last
-    last = oid
-    return follows
-  })
-  if (ascending) return undefined
-  const seen = new Set<Oid>()
-  return writes.find(({ oid }) => seen.size === seen.add(oid).size)?.oid
 }

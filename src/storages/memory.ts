@@ -238,7 +238,11 @@ export class MemoryStorage implements Storage {
       bytesAfter: this.#store.bytes,
       historyFrom: this.#tid,
     }
-    report('switch', result.objectsAfter, result.bytesAfter)
+    try {
+      report('switch', result.objectsAfter, result.bytesAfter)
+    } catch {
+      // To reject for what the user's function throws now would mean that nothing had been packed.
+    }
     await nextTurn()
     return result
   }

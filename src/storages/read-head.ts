@@ -1,9 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
-import { PerdureError, systemCode } from '../core/errors.js'
 import { isSqlite } from './sqlite/file-head.js'
 
-/** How much of a file {@link readHead} reads. */
-export const HEAD_BYTES = 4096
+/** How much of a file is looked at to tell what it is. */
+const HEAD_BYTES = 4096
 
 /**
  * Files of SQLite that have been looked at, by device and inode. Who closes such a file takes away all locks that the
@@ -13,34 +12,24 @@ export const HEAD_BYTES = 4096
 const kept = new Map<string, number>()
 
 /**
- * The first bytes of the file at `path`, {@link HEAD_BYTES} if it has as many; undefined if there is none.
+ * The first bytes of a file, {@link HEAD_BYTES} if it has as many.
  *
- * @throws PerdureError `PERDURE_PERMISSION`, `PERDURE_IO`
+ * @throws what the system says
  */
-export function readHead(path: string): Uint8Array | undefined {
+export function readHead(path: string): Uint8Array {
+  closeDeleted()
+  const found = statSync(path, { bigint: true })
+  const file = `${found.dev}:${found.ino}`
+  const known = kept.get(file)
+  const descriptor = known ?? openSync(path, 'r')
+  let head: Uint8Array | undefined
   try {
-    closeDeleted()
-    const found = statSync(path, { bigint: true })
-    const file = `${found.dev}:${found.ino}`
-    const known = kept.get(file)
-    const descriptor = known ?? openSync(path, 'r')
-    let head: Uint8Array | undefined
-    try {
-      head = readBeginning(descriptor)
-    } finally {
-      if (head !== undefined && isSqlite(head)) kept.set(file, descriptor)
-      else if (known === undefined) closeSync(descriptor)
-    }
-    return head
-  } catch (cause) {
-    const code = systemCode(cause)
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    throw new PerdureError(
-      code === 'EACCES' || code === 'EPERM' ? 'PERDURE_PERMISSION' : 'PERDURE_IO',
-      `${path} cannot be read: ${(cause as Error).message}`,
-      { details: { path }, cause },
-    )
+    head = readBeginning(descriptor)
+  } finally {
+    if (head !== undefined && isSqlite(head)) kept.set(file, descriptor)
+    else if (known === undefined) closeSync(descriptor)
   }
+  return head
 }
 
 function readBeginning(descriptor: number): Uint8Array {
@@ -55,22 +44,4 @@ function closeDeleted(): void {
     kept.delete(file)
     closeSync(descriptor)
   }
-}
-
-/**
- * Refuses a database of SQLite, for what works on files of FileStorage alone.
- *
- * @param what that is, for the message
- * @throws PerdureError `PERDURE_UNSUPPORTED`; as {@link readHead}
- */
-export function refuseSqlite(path: string, what: string, advice: string): void {
-  const head = readHead(path)
-  if (head === undefined || !isSqlite(head)) return
-  throw new PerdureError(
-    'PERDURE_UNSUPPORTED',
-    `${path} is an SQLite database, which ${what} cannot work on. ${advice}`,
-    {
-      details: { path },
-    },
-  )
 }

@@ -1,6 +1,6 @@
 import { PerdureError } from '../core/errors.js'
 import type { Storage } from '../core/storage.js'
-import { readHead } from './read-head.js'
+import { lookAt } from './file-head.js'
 
 /** What every kind of storage is given when it is opened. */
 export interface StorageOpenOptions {
@@ -22,15 +22,21 @@ export interface StorageKind {
   /** Names of the options it takes besides those of {@link StorageOpenOptions}. */
   readonly options: readonly string[]
   /**
+   * Suffixes of the files that may stand beside a database and mean nothing without it, such as `.index`: who moves or
+   * removes a database takes them along. Backups that can be opened by themselves are none of them.
+   */
+  readonly sidecars?: readonly string[]
+  /**
    * Whether a file is of this kind.
    *
-   * @param head the file's first bytes: 4,096 if it has as many
+   * @param head the file's first bytes, 4096 if it has as many
    */
   recognizes(head: Uint8Array): boolean
   /**
    * Opens a storage, or creates one where there is nothing.
    *
-   * @param path undefined for a temporary one, which is removed when it is closed
+   * @param path undefined for a temporary one, which is removed when it is closed, and also after the process has been
+   *   killed; see {@link TemporaryPlace}
    */
   open(path: string | undefined, options: StorageOpenOptions): Promise<Storage>
 }
@@ -83,6 +89,11 @@ export function findStorageKind(name: string): StorageKind {
  * @throws PerdureError `PERDURE_PERMISSION`, `PERDURE_IO`
  */
 export async function detectStorageKind(path: string): Promise<StorageKind | undefined> {
-  const head = readHead(path)
-  return head === undefined ? undefined : storageKinds().find((kind) => kind.recognizes(head))
+  const content = await lookAt(path)
+  return content?.type === 'file' ? recognizeKind(content.head) : undefined
+}
+
+/** The kind of a file that begins with these bytes. */
+export function recognizeKind(head: Uint8Array): StorageKind | undefined {
+  return storageKinds().find((kind) => kind.recognizes(head))
 }

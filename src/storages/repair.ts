@@ -3,7 +3,7 @@ import { FailingFile } from '../journal/failing-file.js'
 import { acquireFileLock, assertNotLocked } from '../journal/file-lock.js'
 import { nodeFileSystem, type OpenFile } from '../journal/journal-file.js'
 import { canonicalPath } from './canonical-path.js'
-import { refuseSqlite } from './read-head.js'
+import { requirePossibleJournal } from './identify.js'
 import type { RepairKeep, RepairOptions, RepairReport } from './repair-report.js'
 
 const KEEP: readonly RepairKeep[] = ['records', 'transactions', 'prefix']
@@ -20,8 +20,8 @@ const OPTIONS = ['to', 'keep', 'unacknowledged', 'serializer', 'onProgress', 'si
  * @param path of the damaged file; the files `.index` and `.live` beside it are used as witnesses, if they are there
  * @throws PerdureError `PERDURE_LOCKED` if a process has the file open for writing; `PERDURE_ARGUMENT` if there is a
  *   file at the new path; `PERDURE_SERIALIZER` if the file header is damaged and `options.serializer` is not given;
- *   `PERDURE_NOT_FOUND`, `PERDURE_NOT_A_DATABASE`, `PERDURE_FORMAT_VERSION`, `PERDURE_PERMISSION`,
- *   `PERDURE_NO_SPACE`, `PERDURE_IO`; `PERDURE_CORRUPTION` if not one transaction is left; the reason of the signal
+ *   `PERDURE_NOT_FOUND`, `PERDURE_NOT_A_DATABASE`, `PERDURE_UNSUPPORTED` for another kind of storage,
+ *   `PERDURE_FORMAT_VERSION`, `PERDURE_PERMISSION`, `PERDURE_NO_SPACE`, `PERDURE_IO`; `PERDURE_CORRUPTION` if not one transaction is left; the reason of the signal
  *
  * @example
  * const { to, lost } = await repairFile('bank.perdure')
@@ -32,31 +32,41 @@ export async function repairFile(path: string, options: RepairOptions = {}): Pro
   const from = canonicalPath(path)
   const to = canonicalPath(options.to ?? `${from}.repaired`)
   options.signal?.throwIfAborted()
+  const refusal = await requirePossibleJournal(path, 'repairFile')
   // Loaded only when it is needed, as it rarely is.
   const { Repair } = await import('./repair-work.js')
-  refuseSqlite(from, 'repairFile', `What is left in it shows the program sqlite3: .recover. See docs/sqlite.md.`)
   const source = new FailingFile(nodeFileSystem.open(from, 'read'))
   try {
     assertNotLocked(from)
-    return await writeTo(to, async (temporary) => {
+    return await writeTo(to, from, async (temporary) => {
       const report = await new Repair(nodeFileSystem, source, to, options).writeTo(temporary)
       assertNotLocked(from)
       return report
     })
+  } catch (error) {
+    throw refusal !== undefined && isNoDatabase(error) ? refusal : error
   } finally {
     source.close()
   }
 }
 
-/** Lets `write` make a new file, which gets its name only when it is whole and on the disk. */
-async function writeTo<T>(path: string, write: (file: OpenFile) => Promise<T>): Promise<T> {
+function isNoDatabase(error: unknown): boolean {
+  return error instanceof PerdureError && error.code === 'PERDURE_NOT_A_DATABASE'
+}
+
+/**
+ * Lets `write` make a new file, which gets its name only when it is whole and on the disk.
+ *
+ * @param like whose owner and permissions it is given
+ */
+async function writeTo<T>(path: string, like: string, write: (file: OpenFile) => Promise<T>): Promise<T> {
   // So that nobody else makes or opens the same file meanwhile.
   const lock = acquireFileLock(path)
   const temporary = `${path}.new`
   try {
     assertAbsent(path)
     nodeFileSystem.unlink(temporary)
-    const file = nodeFileSystem.open(temporary, 'create')
+    const file = nodeFileSystem.open(temporary, 'create', like)
     try {
       const result = await write(file)
       file.sync()

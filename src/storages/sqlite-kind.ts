@@ -7,6 +7,7 @@ export const sqliteKind: StorageKind = {
   name: 'sqlite',
   summary: 'An SQLite database, whose tables other tools can read, written by a thread of its own.',
   options: SQLITE_OPTIONS,
+  sidecars: ['-wal', '-shm', '-journal', '.lock'],
   recognizes: isOurs,
   open: async (path, options) => {
     const { SqliteStorage } = await import('./sqlite.js')

@@ -18,7 +18,7 @@ import type {
 } from '../core/storage.js'
 import { MAX_RECORD_BYTES } from '../journal/format.js'
 import { WorkerPool } from '../workers/pool.js'
-import { checkRequest } from './memory-request.js'
+import { checkCount, checkRequest } from './check-request.js'
 import type { SqliteBackend } from './sqlite/backend.js'
 import { backUpDatabase, type SqliteBackupOptions, type SqliteBackupResult } from './sqlite/backup.js'
 import { listTransactions } from './sqlite/history.js'
@@ -131,12 +131,7 @@ export class SqliteStorage implements Storage {
 
   allocateOids(count: number): Oid {
     this.#assertOpen()
-    if (!Number.isSafeInteger(count) || count < 1) {
-      throw new PerdureError(
-        'PERDURE_ARGUMENT',
-        `Cannot allocate ${count} oids: the count must be a whole number from 1.`,
-      )
-    }
+    checkCount(count)
     return this.#backend.allocateOids(count)
   }
 

@@ -135,7 +135,7 @@ export class Truncation {
   async #write(path: string, write: (file: OpenFile) => Promise<void>): Promise<void> {
     const temporary = `${path}.new`
     this.#fileSystem.unlink(temporary)
-    const file = this.#fileSystem.open(temporary, 'create')
+    const file = this.#fileSystem.open(temporary, 'create', this.#path)
     try {
       await write(file)
       file.sync()

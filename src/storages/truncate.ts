@@ -3,7 +3,7 @@ import type { PointInTime } from '../core/storage.js'
 import { acquireFileLock } from '../journal/file-lock.js'
 import { nodeFileSystem } from '../journal/journal-file.js'
 import { canonicalPath } from './canonical-path.js'
-import { refuseSqlite } from './read-head.js'
+import { requireJournal } from './identify.js'
 import type { TruncateResult } from './truncate-work.js'
 
 /** Options of {@link truncateAfter}. */
@@ -28,8 +28,8 @@ const OPTIONS = ['copy', 'signal']
  * @param at the last transaction to stay, or a time: then the last one that is not later
  * @throws PerdureError `PERDURE_HISTORY` if it is further back than history goes; `PERDURE_ARGUMENT` for a transaction
  *   that does not exist, or if there is a file at the copy's path; `PERDURE_LOCKED` if the file is open for writing;
- *   `PERDURE_CORRUPTION`, `PERDURE_NOT_FOUND`, `PERDURE_NOT_A_DATABASE`, `PERDURE_FORMAT_VERSION`,
- *   `PERDURE_PERMISSION`, `PERDURE_NO_SPACE`, `PERDURE_IO`; the reason of the signal
+ *   `PERDURE_CORRUPTION`, `PERDURE_NOT_FOUND`, `PERDURE_NOT_A_DATABASE`, `PERDURE_UNSUPPORTED` for another kind of
+ *   storage, `PERDURE_FORMAT_VERSION`, `PERDURE_PERMISSION`, `PERDURE_NO_SPACE`, `PERDURE_IO`; the reason of the signal
  *
  * @example
  * const { copy, removed } = await truncateAfter('bank.perdure', new Date('2026-03-01T09:00Z'))
@@ -52,7 +52,7 @@ export async function truncateAfter(
   // Loaded only when it is needed, as it rarely is.
   const { Truncation } = await import('./truncate-work.js')
   const file = canonicalPath(path)
-  refuseSqlite(file, 'truncateAfter', 'Undo the transactions one by one instead.')
+  await requireJournal(path, 'truncateAfter')
   // Before the lock, which would be made beside it.
   nodeFileSystem.open(file, 'read').close()
   const lock = acquireFileLock(file)

@@ -64,6 +64,16 @@ export function declareRestoreTests(context: SuiteContext, { describe, it }: Tes
       assert.equal((await listNewest(storage)).length, 2)
     })
 
+    if (context.can('persistent')) {
+      it('keep the oids that were allocated before them from being given out again', async () => {
+        const { storage } = context
+        const next = storage.allocateOids(1000) + 1000
+        await restore(storage, [write(ROOT_OID, 'root')], LONG_AGO)
+        const reopened = await context.reopen()
+        assert(reopened.allocateOids(1) >= next, 'an oid was given out twice')
+      })
+    }
+
     if (context.can('history')) {
       it('keep their times and remarks, and are never earlier than those before', async () => {
         const { storage } = context

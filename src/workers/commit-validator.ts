@@ -58,7 +58,9 @@ function accept(
   restoredAt: number | undefined,
 ): Tid {
   const { index, writer, seed, published } = journal
-  let nextOid = batch.nextOid(state.nextOid)
+  // Oids of the database that is copied were somebody's, even if nobody has them any more.
+  const given = restoredAt === undefined ? 0 : published.get('nextOid')
+  let nextOid = Math.max(given, batch.nextOid(state.nextOid))
   image.forEachRecord((oid) => {
     if (oid >= nextOid) nextOid = oid + 1
   })

@@ -192,7 +192,7 @@ class BaseMaker {
     const { transactions, objects: objectsTotal } = plan
     const path = packPath(shared.path)
     const header = newHeader(shared.header, from.tid, transactions.length)
-    this.#createFile(path, header)
+    this.#createFile(path, shared.path, header)
     const index = new OidIndex(reserveIndexMemory(0), NO_PAGES)
     index.grow(this.#tables.oids)
     const stamp = { seed: checksumSeed(header.uuid), time: from.time, nextOid: from.nextOid }
@@ -214,9 +214,9 @@ class BaseMaker {
     return { path, header, index: index.memory, state, sourceEnd: from.end }
   }
 
-  #createFile(path: string, header: FileHeader): void {
+  #createFile(path: string, like: string, header: FileHeader): void {
     this.#fileSystem.unlink(path)
-    const file = this.#fileSystem.open(path, 'create')
+    const file = this.#fileSystem.open(path, 'create', like)
     try {
       file.write([encodeFileHeader(header)], 0)
       file.sync()

@@ -64,6 +64,8 @@ export interface PackTailTask {
   readonly base: PackedBase
   /** Offset in the old journal where a transaction ends. */
   readonly to: number
+  /** Given by tests: see {@link TailLimits}. */
+  readonly largestBytes?: number | undefined
 }
 
 /** The steps of a pack that threads of the pool work on. */
@@ -110,11 +112,11 @@ export function packTasks(fileSystem: FileSystem) {
     },
 
     /** Copies a part of the transactions after the base, and syncs it. */
-    packTail({ shared, base, to }: PackTailTask): TailProgress {
+    packTail({ shared, base, to, largestBytes }: PackTailTask): TailProgress {
       return withView(fileSystem, shared, ({ index, reader }, file) =>
         withFile(fileSystem.open(base.path, 'write'), (target) => {
           const copier = new TailCopier({ file, uuid: shared.header.uuid, index, reader }, target, base)
-          copier.copy(to, { sourceBytes: TAIL_BYTES })
+          copier.copy(to, { sourceBytes: TAIL_BYTES, transactionBytes: largestBytes })
           target.sync()
           return copier.progress
         }),

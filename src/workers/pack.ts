@@ -3,6 +3,7 @@ import type { FileSystem } from '../journal/journal-file.js'
 import type { PackedBase, SwitchOutcome, SwitchRequest, TailProgress } from '../journal/packed-base.js'
 import { RetainedHistory } from '../journal/retention.js'
 import { openShared, type SharedJournal } from '../journal/shared-journal.js'
+import { carriesTooMuch } from '../journal/tail-copier.js'
 import type { TaskRunner } from './each-range.js'
 import { type MadeBase, makeBase, type PackSubject } from './pack-base.js'
 import { discardPack } from './pack-checkpoint.js'
@@ -14,6 +15,9 @@ const SWITCH_BYTES = 256 * 1024
 
 /** Memory for the tables of a pack, unless said otherwise. */
 export const DEFAULT_MEMORY_BYTES = 1024 * 1024 * 1024
+
+/** If a commit brings back more garbage than it can carry, the pack begins anew: so many times in all. */
+const ATTEMPTS = 3
 
 /** The storage that is packed: its journal, and who writes it. */
 export interface PackHost {
@@ -28,7 +32,10 @@ export interface PackHost {
 export interface PackSettings extends Omit<PackOptions, 'signal'> {
   readonly memoryBytes?: number | undefined
   /** Given by tests. */
-  readonly tuning?: Pick<PackSubject, 'rangeBytes' | 'transactionBytes'> & { readonly switchBytes?: number }
+  readonly tuning?: Pick<PackSubject, 'rangeBytes' | 'transactionBytes'> & {
+    readonly switchBytes?: number
+    readonly largestBytes?: number
+  }
 }
 
 /**
@@ -45,9 +52,14 @@ export async function packJournal(
   settings: PackSettings,
   signal: AbortSignal,
 ): Promise<PackResult> {
-  signal.throwIfAborted()
-  const pack = new Pack(fileSystem, pool, host, settings, signal)
-  return pack.run()
+  for (let attempt = 1; ; attempt++) {
+    signal.throwIfAborted()
+    try {
+      return await new Pack(fileSystem, pool, host, settings, signal).run()
+    } catch (error) {
+      if (attempt === ATTEMPTS || !carriesTooMuch(error)) throw error
+    }
+  }
 }
 
 class Pack {
@@ -125,6 +137,7 @@ class Pack {
   /** Copies what has been committed meanwhile, until what is left is little. */
   async #catchUp(base: PackedBase): Promise<PackedBase> {
     const { shared } = this.#host
+    const { largestBytes } = this.#settings.tuning ?? {}
     let copied = base
     let leftBefore = Number.POSITIVE_INFINITY
     for (;;) {
@@ -136,7 +149,8 @@ class Pack {
       if (left >= leftBefore) this.#switchBytes *= 2
       leftBefore = left
       this.#report({ phase: 'catch-up', ...this.#totals(copied) })
-      const progress = await this.#pool.run<PackTailTask, TailProgress>('packTail', { shared, base: copied, to })
+      const task = { shared, base: copied, to, largestBytes }
+      const progress = await this.#pool.run<PackTailTask, TailProgress>('packTail', task)
       copied = { ...copied, ...progress }
     }
   }

@@ -1,9 +1,6 @@
-import type { TransferListItem } from 'node:worker_threads'
-import { move, transferableSymbol, valueSymbol } from 'piscina'
-import { packError } from '../core/errors.js'
 import { nodeFileSystem } from '../journal/journal-file.js'
 import { packTasks } from './pack-tasks.js'
-import type { TaskResult } from './pool.js'
+import { moving, task } from './pool-task.js'
 import { locateRecords as locateRecordsNow, readRecords as readRecordsNow } from './scan-task.js'
 import { checkTransactions as checkTransactionsNow } from './verify-journal-task.js'
 import { checkStates as checkStatesNow } from './verify-states-task.js'
@@ -12,30 +9,6 @@ import { checkReferences as checkReferencesNow, surveyObjects as surveyObjectsNo
 /*
  * The entry of the pool's threads: one exported function for each kind of task.
  */
-
-function task<Input, T>(work: (input: Input) => T | Promise<T>): (input: Input) => Promise<TaskResult<T>> {
-  return async (input) => {
-    try {
-      return { value: await work(input) }
-    } catch (error) {
-      return { error: packError(error) }
-    }
-  }
-}
-
-/** A task whose result is handed over instead of copied. */
-function moving<Input, T>(
-  work: (input: Input) => T | Promise<T>,
-  transferList: (value: T) => TransferListItem[],
-): (input: Input) => Promise<TaskResult<T>> {
-  const run = task(work)
-  return async (input) => {
-    const result = await run(input)
-    if ('error' in result) return result
-    const movable = { ...result, [transferableSymbol]: transferList(result.value), [valueSymbol]: result }
-    return move(movable) as typeof movable
-  }
-}
 
 export const surveyObjects = task(surveyObjectsNow)
 export const checkReferences = task(checkReferencesNow)

@@ -9,19 +9,26 @@ export type TaskResult<T> = { readonly value: T } | { readonly error: PackedErro
 export class WorkerPool {
   #piscina: Promise<Piscina> | undefined
   #closed = false
+  readonly #entry: URL
 
   /** How many tasks it makes sense to have under way. */
   readonly size = availableParallelism()
 
+  /** @param entry the module whose exported functions are the tasks */
+  constructor(entry: URL = new URL('./pool-tasks.js', import.meta.url)) {
+    this.#entry = entry
+  }
+
   /**
-   * Runs one exported function of pool-tasks.ts in some thread.
+   * Runs one exported function of the entry in some thread.
    *
+   * @param transferList what is handed over to the thread instead of copied
    * @throws PerdureError what the task has thrown; `PERDURE_THREAD` if its thread has died; `PERDURE_CLOSED`
    */
-  async run<Task, T>(name: string, task: Task): Promise<T> {
+  async run<Task, T>(name: string, task: Task, transferList?: ArrayBuffer[]): Promise<T> {
     if (this.#closed) throw closedError()
     this.#piscina ??= this.#start()
-    const result = await this.#answer<T>(await this.#piscina, name, task)
+    const result = await this.#answer<T>(await this.#piscina, name, task, transferList)
     if ('error' in result) throw unpackError(result.error)
     return result.value
   }
@@ -30,7 +37,7 @@ export class WorkerPool {
     // Loaded only when it is needed: most processes never need it.
     const { Piscina } = await import('piscina')
     const piscina = new Piscina({
-      filename: new URL('./pool-tasks.js', import.meta.url).href,
+      filename: this.#entry.href,
       minThreads: 0,
       maxThreads: this.size,
       idleTimeout: 1000,
@@ -40,9 +47,15 @@ export class WorkerPool {
     return piscina
   }
 
-  async #answer<T>(piscina: Piscina, name: string, task: unknown): Promise<TaskResult<T>> {
+  async #answer<T>(
+    piscina: Piscina,
+    name: string,
+    task: unknown,
+    transferList: ArrayBuffer[] | undefined,
+  ): Promise<TaskResult<T>> {
     try {
-      return (await piscina.run(task, { name })) as TaskResult<T>
+      const options = transferList === undefined ? { name } : { name, transferList }
+      return (await piscina.run(task, options)) as TaskResult<T>
     } catch (cause) {
       if (this.#closed) throw closedError()
       const reason = cause instanceof Error ? cause.message : String(cause)

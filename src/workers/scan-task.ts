@@ -18,6 +18,9 @@ import { JournalView, openShared, type SharedFile, type SharedJournal } from '..
 /** Of older versions, which are read one by one. */
 const BLOCK_CACHE_BYTES = 1024 * 1024
 
+/** Journal in one task of the second step: a few milliseconds' work, and a batch of at most a few megabytes. */
+export const STRETCH_BYTES = 512 * 1024
+
 /** A range of pages of the index. */
 export interface LocateTask {
   readonly shared: SharedJournal
@@ -60,9 +63,22 @@ export interface ReadTask {
  *
  * @throws CorruptionError, PerdureError `PERDURE_DECODE`, `PERDURE_IO`
  */
-export function readRecords({ file: shared, tid, end, lists }: ReadTask): TransferableBatch {
-  const file = openShared(nodeFileSystem, shared)
+export function readRecords(task: ReadTask): TransferableBatch {
   const builder = new RecordBatchBuilder()
+  visitRecords(task, (oid, tid, bytes, start, end) => builder.addFrom(oid, tid, bytes, start, end))
+  return builder.take()
+}
+
+/** A record in memory: it lies in `bytes` from `start` to `end`. Valid only during the call. */
+export type RecordVisitor = (oid: Oid, tid: Tid, bytes: Uint8Array, start: number, end: number) => void
+
+/**
+ * As {@link readRecords}, for whoever wants more of them than a batch has.
+ *
+ * @throws CorruptionError, PerdureError `PERDURE_IO`; what `visit` throws
+ */
+export function visitRecords({ file: shared, tid, end, lists }: ReadTask, visit: RecordVisitor): void {
+  const file = openShared(nodeFileSystem, shared)
   let reader: JournalReader | undefined
   new RunReader(file).read(inOrder(lists), (offset, bytes, view, start, length) => {
     // No record is shorter than a byte: 0 says that the file ends within it.
@@ -70,18 +86,13 @@ export function readRecords({ file: shared, tid, end, lists }: ReadTask): Transf
     const oid = recordOid(view, start)
     if (recordTid(view, start) <= tid) {
       const data = start + RECORD_HEADER_BYTES
-      builder.addFrom(oid, recordTid(view, start), bytes, data, data + length)
+      visit(oid, recordTid(view, start), bytes, data, data + length)
     } else {
       reader ??= new JournalReader(file, () => end, BLOCK_CACHE_BYTES)
-      addVersion(builder, reader, oid, recordPrevious(view, start), tid)
+      const record = reader.load(oid, recordPrevious(view, start), tid)
+      if (record !== undefined) visit(oid, record.tid, record.data, 0, record.data.length)
     }
   })
-  return builder.take()
-}
-
-function addVersion(builder: RecordBatchBuilder, reader: JournalReader, oid: Oid, offset: number, upTo: Tid): void {
-  const record = reader.load(oid, offset, upTo)
-  if (record !== undefined) builder.add(record)
 }
 
 function inOrder(lists: readonly Float64Array[]): Float64Array {

@@ -4,13 +4,10 @@ import type { RecordBatch } from '../core/storage.js'
 import { PAGE_ENTRIES } from '../journal/oid-index.js'
 import type { JournalView, SharedFile } from '../journal/shared-journal.js'
 import { eachRange, type TaskRunner } from './each-range.js'
-import type { LocateTask, ReadTask } from './scan-task.js'
+import { type LocateTask, type ReadTask, STRETCH_BYTES } from './scan-task.js'
 
 /** Pages of the index in one task of the first step: 65,536 objects, 8 KiB of the checkpoint each. */
 const RANGE_PAGES = 64
-
-/** Journal in one task of the second step: a few milliseconds' work, and a batch of at most a few megabytes. */
-const SPAN_BYTES = 512 * 1024
 
 /** Tasks begun ahead of the consumer, besides one for each thread. */
 const TASKS_AHEAD = 2
@@ -33,13 +30,28 @@ export interface ScanSubject {
  * @throws CorruptionError, PerdureError `PERDURE_DECODE`, `PERDURE_IO`, `PERDURE_CLOSED`, `PERDURE_THREAD`
  */
 export async function* scanJournal(pool: TaskRunner, subject: ScanSubject): AsyncGenerator<RecordBatch, void> {
+  const read = (task: ReadTask) => pool.run<ReadTask, RecordBatch>('readRecords', task)
+  for await (const batch of readStretches(pool, subject, read)) if (batch.oids.length > 0) yield batch
+}
+
+/**
+ * As {@link scanJournal}, with another second step.
+ *
+ * @param pool has the task `locateRecords`
+ * @param read gives a stretch of the journal to some thread
+ */
+export async function* readStretches<T>(
+  pool: TaskRunner,
+  subject: ScanSubject,
+  read: (task: ReadTask) => Promise<T>,
+): AsyncGenerator<T, void> {
   subject.assertReadable()
-  const scan = new JournalScan(pool, subject)
+  const scan = new JournalScan(pool, subject, read)
   try {
     await scan.locate()
-    for (let batch = await scan.next(); batch !== undefined; batch = await scan.next()) {
+    for (let result = await scan.next(); result !== undefined; result = await scan.next()) {
       subject.assertReadable()
-      if (batch.oids.length > 0) yield batch
+      yield result
       // Threads that are faster than the consumer would otherwise let it do nothing else.
       await nextTurn()
       subject.assertReadable()
@@ -53,19 +65,21 @@ export async function* scanJournal(pool: TaskRunner, subject: ScanSubject): Asyn
   }
 }
 
-class JournalScan {
+class JournalScan<T> {
   readonly #pool: TaskRunner
   readonly #subject: ScanSubject
+  readonly #read: (task: ReadTask) => Promise<T>
   readonly #end: number
   readonly #file: SharedFile
   /** What has not been read yet: offsets, ascending, of each range of oids. */
   #lists: Float64Array[] = []
   /** Tasks under way, in the order of the journal. */
-  readonly #running: Promise<RecordBatch>[] = []
+  readonly #running: Promise<T>[] = []
 
-  constructor(pool: TaskRunner, subject: ScanSubject) {
+  constructor(pool: TaskRunner, subject: ScanSubject, read: (task: ReadTask) => Promise<T>) {
     this.#pool = pool
     this.#subject = subject
+    this.#read = read
     this.#end = subject.view.state.get('end')
     const { index: _index, changes: _changes, state: _state, ...file } = subject.view.borrowed
     this.#file = file
@@ -75,21 +89,22 @@ class JournalScan {
     const { state, index, borrowed: shared } = this.#subject.view
     const pages = Math.min(index.pages, Math.ceil(state.get('nextOid') / PAGE_ENTRIES))
     await eachRange(this.#pool, { begin: 0, end: pages, size: RANGE_PAGES }, undefined, async (from, to) => {
-      const offsets = await this.#run<LocateTask, Float64Array>('locateRecords', { shared, from, to })
+      const task: LocateTask = { shared, from, to }
+      const offsets = await this.#retaining(() => this.#pool.run<LocateTask, Float64Array>('locateRecords', task))
       if (offsets.length > 0) this.#lists.push(offsets)
     })
   }
 
   /** Undefined when all have been read. */
-  async next(): Promise<RecordBatch | undefined> {
+  async next(): Promise<T | undefined> {
     while (this.#running.length < this.#pool.size + TASKS_AHEAD && this.#lists.length > 0) {
       const { tid } = this.#subject
       const lists = this.#takeSpan()
       const task = { file: this.#file, tid, end: this.#end, lists }
-      const batch = this.#run<ReadTask, RecordBatch>('readRecords', task)
+      const result = this.#retaining(() => this.#read(task))
       // Whoever waits for it gets the error; if nobody does any more, nobody minds.
-      batch.catch(() => {})
-      this.#running.push(batch)
+      result.catch(() => {})
+      this.#running.push(result)
     }
     return this.#running.shift()
   }
@@ -98,7 +113,7 @@ class JournalScan {
   #takeSpan(): Float64Array[] {
     let begin = Number.POSITIVE_INFINITY
     for (const list of this.#lists) begin = Math.min(begin, list[0] as number)
-    const end = begin + SPAN_BYTES
+    const end = begin + STRETCH_BYTES
     const taken: Float64Array[] = []
     let exhausted = false
     for (const [i, list] of this.#lists.entries()) {
@@ -116,11 +131,11 @@ class JournalScan {
    * The view stays open for as long as a task reads by its descriptor, whatever becomes of the snapshot. Without the
    * snapshot and without a task it may have been closed, so that is looked at first.
    */
-  async #run<Task, T>(name: string, task: Task): Promise<T> {
+  async #retaining<R>(run: () => Promise<R>): Promise<R> {
     this.#subject.assertReadable()
     const view = this.#subject.view.retain()
     try {
-      return await this.#pool.run<Task, T>(name, task)
+      return await run()
     } finally {
       view.release()
     }

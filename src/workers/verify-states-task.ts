@@ -4,7 +4,8 @@ import { decodeRecord } from '../core/record.js'
 import type { VerifyProblem } from '../core/storage.js'
 import { serializerModules } from '../serializers/registry.js'
 import type { TaskRunner } from './each-range.js'
-import { decodeState, importSerializer, type VerifyTask } from './verify-task.js'
+import { importSerializer } from './import-serializer.js'
+import { decodeState, type VerifyTask } from './verify-task.js'
 
 /** Records whose states are to be decoded. The records themselves must make sense. */
 export interface StatesTask extends Pick<VerifyTask, 'serializer' | 'modules'> {

@@ -9,7 +9,7 @@ import type { StoredRecord, VerifyProblem } from '../core/storage.js'
 import { isUnreadable } from '../journal/failing-file.js'
 import { nodeFileSystem } from '../journal/journal-file.js'
 import { JournalView, type SharedJournal } from '../journal/shared-journal.js'
-import { loadSerializer, serializerNames } from '../serializers/registry.js'
+import { importSerializer } from './import-serializer.js'
 import { Findings, type VerifyFindings } from './verify-findings.js'
 
 const BLOCK_CACHE_BYTES = 1024 * 1024
@@ -48,27 +48,6 @@ export async function surveyObjects(task: VerifyTask): Promise<VerifyFindings> {
     if (serializer !== undefined) decodeState(serializer, record, decoded, findings)
   })
   return findings
-}
-
-/** A broken module is no matter as long as another one registers the serializer. */
-export async function importSerializer({
-  serializer,
-  modules,
-}: Pick<VerifyTask, 'serializer' | 'modules'>): Promise<Serializer> {
-  let failure: PerdureError | undefined
-  for (const module of modules) {
-    try {
-      await import(module)
-    } catch (cause) {
-      failure ??= new PerdureError(
-        'PERDURE_SERIALIZER',
-        `A worker thread cannot import ${module}, given to registerSerializer() as the module of a serializer: ${messageOf(cause)}`,
-        { details: { module } },
-      )
-    }
-  }
-  if (failure !== undefined && !serializerNames().includes(serializer)) throw failure
-  return loadSerializer(serializer)
 }
 
 /** Notes a state that cannot be decoded. */

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:tls'
 import { expect } from 'chai'
 import { open } from '../../src/index.js'
@@ -65,5 +65,25 @@ describe('perdure certs create', () => {
     const own = ['--tls-ca', 'perdure-cert.pem', '--tls-cert', 'perdure-cert.pem', '--tls-key', 'perdure-key.pem']
     expect(await servers.run(['db', 'ls', '--url', strict.url, ...own])).to.include({ code: 0 })
     expect((await servers.run(['db', 'start', '--tls-cert', 'perdure-cert.pem'])).code).to.equal(2)
+  })
+
+  it('makes them for names and addresses alone, and prints commands that can be typed', async () => {
+    for (const host of ['', 'two words']) {
+      const refused = await servers.run(['certs', 'create', '--directory', 'refused', '--host', host])
+      expect(refused).to.include({ code: 2, stdout: '' })
+    }
+    expect(existsSync(servers.directory.join('refused'))).to.equal(false)
+    const args = ['certs', 'create', '--directory', 'two words', '--host', '::1', '--host', 'bücher.example']
+    const { stdout } = await servers.run(args)
+    expect(stdout).to.include("--tls-ca 'two words/perdure-cert.pem'").and.include('perdure+tls://[::1] ')
+    const cert = new X509Certificate(readFileSync(servers.directory.join('two words/perdure-cert.pem')))
+    expect(cert.checkHost('xn--bcher-kva.example')).to.equal('xn--bcher-kva.example')
+    expect(cert.checkIP('::1')).to.equal('::1')
+  })
+
+  it('leaves no key behind where there is a certificate already', async () => {
+    writeFileSync(servers.directory.join('perdure-cert.pem'), 'mine')
+    expect(await servers.run(['certs', 'create'])).to.include({ code: 2, stdout: '' })
+    expect(existsSync(servers.directory.join('perdure-key.pem'))).to.equal(false)
   })
 })

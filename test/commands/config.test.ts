@@ -55,6 +55,7 @@ describe('perdure config', () => {
     ['a number out of range', '{ "port": 70000 }', {}, /port cannot be 70000; it is a whole number from 0 to 65535/],
     ['what is not one of the choices', '{ "durability": "maybe" }', {}, /one of fsync, os/],
     ['a file that is no JSON', '{ port', {}, /perdure\.config\.json cannot be read/],
+    ['an empty text', '{ "file": "" }', {}, /file cannot be ""; it is a text that is not empty/],
     ['a list', '[]', {}, /must hold an object/],
     ['a bad variable', '{}', { env: { PERDURE_GC_BYTES: 'many' } }, /PERDURE_GC_BYTES: gcBytes cannot be "many"/],
   ]
@@ -72,5 +73,35 @@ describe('perdure config', () => {
     const { stderr, code } = await perdure(['config', '--config', 'missing.json'], { cwd: directory.path })
     expect(stderr).to.include('missing.json')
     expect(code).to.equal(3)
+  })
+
+  it('means paths from the folder of the file that says them', async () => {
+    mkdirSync(directory.join('a'))
+    const folder = realpathSync(directory.path)
+    const settings = {
+      file: 'bank.perdure',
+      socket: '@bank',
+      users: '/etc/users',
+      classes: './classes.js',
+      startup: 'x',
+    }
+    writeFileSync(directory.join('perdure.config.json'), JSON.stringify(settings))
+    const result = await shown({ cwd: directory.join('a') })
+    expect(setting(result, 'file')).to.include({ value: `${folder}/bank.perdure` })
+    expect(setting(result, 'socket')).to.include({ value: '@bank' })
+    expect(setting(result, 'users')).to.include({ value: '/etc/users' })
+    expect(setting(result, 'classes')).to.include({ value: `${folder}/classes.js` })
+    expect(setting(result, 'startup')).to.include({ value: 'x' })
+    const { stderr } = await perdure(['db', 'get', '/'], { cwd: directory.join('a') })
+    expect(stderr.replace(/\s+(›\s+)?/g, '')).to.include(`${folder}/bank.perdure`)
+  })
+
+  it('takes an empty variable for none', async () => {
+    writeFileSync(directory.join('perdure.config.json'), '{ "port": 4, "readonly": true, "file": "a" }')
+    const env = { PERDURE_PORT: '', PERDURE_READONLY: '', PERDURE_FILE: '', PERDURE_CONFIG: '' }
+    const result = await shown({ env })
+    expect(setting(result, 'port')).to.include({ value: 4 })
+    expect(setting(result, 'readonly')).to.include({ value: true })
+    expect(setting(result, 'file')?.source).to.include('perdure.config.json')
   })
 })

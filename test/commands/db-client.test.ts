@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -138,5 +139,37 @@ describe('perdure db client', () => {
     }
     expect(readFileSync(history, 'utf8')).to.include("root.get('bob').owner")
     expect(statSync(history).mode & 0o777).to.equal(0o600)
+  })
+
+  it('gives up at Ctrl-C what is running, and stays', async () => {
+    const env = { ...process.env, PERDURE_HISTORY: '', TERM: 'xterm', NO_COLOR: '1' }
+    const command = `'${process.execPath}' '${join(PACKAGE, 'bin/perdure.js')}' db client --file bank.perdure`
+    const terminal = new PseudoTerminal(command, { cwd: directory.path, env })
+    try {
+      await terminal.see('perdure> ')
+      for (const endless of ['await new Promise(() => {})', 'for (;;) {}']) {
+        terminal.type(`console.log('be' + 'gun'); ${endless}\r`)
+        await terminal.see('begun\n')
+        terminal.type('\x03')
+        await terminal.see('interrupted by')
+        await terminal.see('perdure> ')
+      }
+      terminal.type('40 + 2\r')
+      await terminal.see('\n42\n')
+    } finally {
+      terminal.kill()
+    }
+  })
+
+  it('has colours on a terminal that has them, unless NO_COLOR says otherwise', () => {
+    const command = `'${process.execPath}' '${join(PACKAGE, 'bin/perdure.js')}' db client bank.perdure --eval "[1]"`
+    const shown = (env: Record<string, string>) => {
+      const { NO_COLOR: _no, FORCE_COLOR: _force, COLORTERM: _term, ...rest } = process.env
+      const options = { cwd: directory.path, env: { ...rest, ...env }, encoding: 'utf8' } as const
+      return spawnSync('script', ['--quiet', '--return', '--command', command, '/dev/null'], options).stdout
+    }
+    expect(shown({ TERM: 'xterm' })).to.include('\x1b[')
+    expect(shown({ TERM: 'xterm', NO_COLOR: '1' })).to.equal('[ 1 ]\r\n')
+    expect(shown({ TERM: 'dumb' })).to.equal('[ 1 ]\r\n')
   })
 })

@@ -1,9 +1,15 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import { open } from '../../src/index.js'
 import { ClientStorage } from '../../src/storages/client.js'
+import { condition } from '../support/condition.js'
+import { PACKAGE } from '../support/documented-programs.js'
 import { failure } from '../support/errors.js'
 import { ServerCommands } from '../support/server-command.js'
+
+const BIN = join(PACKAGE, 'bin/perdure.js')
 
 describe('perdure db stop, restart and status', () => {
   let servers: ServerCommands
@@ -26,6 +32,9 @@ describe('perdure db stop, restart and status', () => {
     const socket = servers.directory.join('s.socket')
     const file = await servers.start(['--file', 'a.perdure'])
     const port = await servers.start([])
+    const name = await servers.start([])
+    await servers.run(['certs', 'create'])
+    const tls = await servers.start(['--tls-cert', 'perdure-cert.pem', '--tls-key', 'perdure-key.pem'])
     const unix = await servers.start(['--socket', socket])
     const pid = await servers.start(['--pid-file', 'a.pid'])
     expect(readFileSync(servers.directory.join('a.pid'), 'utf8')).to.equal(`${pid.pid}\n`)
@@ -37,6 +46,8 @@ describe('perdure db stop, restart and status', () => {
     const ways = [
       [file, '--file', 'a.perdure'],
       [port, '--port', portOf(port.url)],
+      [name, '--host', 'localhost', '--port', portOf(name.url)],
+      [tls, '--port', portOf(tls.url)],
       [unix, '--socket', socket],
       [pid, '--pid-file', 'a.pid'],
     ] as const
@@ -65,6 +76,15 @@ describe('perdure db stop, restart and status', () => {
     expect(status.statistics).to.have.property('server.commitP99Ms')
     const text = await servers.run(['db', 'status'])
     expect(text.stdout).to.match(/^Process \d+ serves .*a\.perdure at perdure:/)
+    // Another server is no answer.
+    for (const flags of [
+      ['--file', 'b.perdure'],
+      ['--pid-file', servers.directory.join('b.pid')],
+    ]) {
+      writeFileSync(servers.directory.join('b.pid'), '1\n')
+      const other = await servers.run(['db', 'status', ...flags, '--port', portOf(url)])
+      expect(other, flags[0]).to.include({ code: 3, stdout: '' })
+    }
     const none = await servers.run(['db', 'status', '--socket', servers.directory.join('none'), '--timeout-ms', '100'])
     expect(none).to.include({ code: 7, stdout: '' })
   })
@@ -98,7 +118,7 @@ describe('perdure db stop, restart and status', () => {
     expect(events).to.include('committed')
 
     const second = await servers.run(['db', 'start', '--detach', '--port', '0'], { PERDURE_FILE: 'background.perdure' })
-    expect(second).to.include({ code: 1, stdout: '' })
+    expect(second).to.include({ code: 4, stdout: '' })
     expect(second.stderr).to.include('PERDURE_LOCKED')
     expect(await servers.run(['db', 'stop', '--pid-file', 'b.pid'])).to.include({ code: 0 })
   })
@@ -143,5 +163,60 @@ describe('perdure db stop, restart and status', () => {
     const storage = await ClientStorage.connect(strict.url)
     await storage.close()
     await failure('PERDURE_CLOSED', () => storage.stopServer())
+  })
+
+  it('find a socket by a path that is meant from another folder, with characters that URLs do not have', async () => {
+    mkdirSync(servers.directory.join('a b'))
+    const { url, urls, end } = await servers.start(['--socket', 'a b/ü%20.socket'], { PERDURE_PORT: '' })
+    expect(urls).to.have.lengthOf(1)
+    await using db = await open(url)
+    expect(await db.view((root) => root.size)).to.equal(0)
+    for (const path of ['a b/ü%20.socket', './a b/ü%20.socket', servers.directory.join('a b/ü%20.socket')]) {
+      const { stdout, stderr, code } = await servers.run(['db', 'status', '--socket', path])
+      expect(code, stderr).to.equal(0)
+      expect(stdout).to.match(/^Process \d+ serves/)
+      const elsewhere = { XDG_RUNTIME_DIR: servers.directory.join('a b') }
+      const client = ['db', 'client', '--socket', path, '--eval', 'root.size']
+      expect(await servers.run(client, elsewhere)).to.include({ code: 0, stdout: '0\n' })
+    }
+    expect(await end()).to.equal(0)
+  })
+
+  it('believe only a folder where nobody else can write', async () => {
+    const { end } = await servers.start([])
+    chmodSync(servers.directory.join('perdure'), 0o777)
+    const { code, stderr } = await servers.run(['db', 'stop'])
+    expect(code).to.equal(8)
+    expect(stderr).to.include('PERDURE_PERMISSION')
+    chmodSync(servers.directory.join('perdure'), 0o700)
+    expect(await end()).to.equal(0)
+  })
+
+  it('make no folder where none is said', async () => {
+    const env = { XDG_RUNTIME_DIR: '', TMPDIR: servers.directory.path }
+    expect(await servers.run(['db', 'stop'], env)).to.include({ code: 3 })
+    expect(existsSync(servers.directory.join('perdure'))).to.equal(false)
+    writeFileSync(servers.directory.join('file'), '')
+    const none = await servers.run(['db', 'stop'], { XDG_RUNTIME_DIR: servers.directory.join('file') })
+    expect(none).to.include({ code: 3, stdout: '' })
+    expect(none.stderr).to.include('PERDURE_NOT_FOUND').and.include('cannot be made')
+  })
+
+  it('stop does not wait for a parent that does not ask how its child has ended', async () => {
+    // The shell becomes a program that knows nothing of the server.
+    const command = '"$0" "$1" db start --port 0 --pid-file zombie.pid --log-level silent & exec sleep 60'
+    const env = { ...process.env, ...servers.env }
+    const stdio = 'ignore' as const
+    const parent = spawn('sh', ['-c', command, process.execPath, BIN], { cwd: servers.directory.path, env, stdio })
+    try {
+      await condition(() => existsSync(servers.directory.join('perdure')))
+      await condition(() => readdirSync(servers.directory.join('perdure')).some((name) => name.endsWith('.json')))
+      const stop = ['db', 'stop', '--pid-file', 'zombie.pid', '--timeout-ms', '10000']
+      const { stdout, stderr, code } = await servers.run(stop)
+      expect(code, stderr).to.equal(0)
+      expect(stdout).to.include('Stopped the server')
+    } finally {
+      parent.kill('SIGKILL')
+    }
   })
 })

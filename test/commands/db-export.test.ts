@@ -32,7 +32,13 @@ describe('perdure db export and import', () => {
     expect(exported).to.deep.equal({ stdout: '', stderr: '', code: 0 })
     expect(statSync(servers.directory.join('a.jsonl')).mode & 0o777).to.equal(0o600)
     const args = ['db', 'import', 'a.jsonl', '--file', 'b.perdure', '--serializer', 'cbor']
-    expect(await servers.run(args)).to.deep.equal({ stdout: 'b.perdure: 2 objects\n', stderr: '', code: 0 })
+    const { stdout, stderr, code } = await servers.run(args)
+    expect(stdout).to.match(/^b\.perdure: 2 objects\nContent hash: [0-9a-f]{64}\n$/)
+    expect({ stderr, code }).to.deep.equal({ stderr: '', code: 0 })
+    expect(statSync(servers.directory.join('b.perdure')).mode & 0o077).to.equal(0)
+    const hash = async (name: string) => (await servers.run(['db', 'hash', name])).stdout
+    expect(await hash('b.perdure')).to.equal(await hash('a.perdure'))
+    expect(stdout).to.include((await hash('b.perdure')).split(' ')[0])
     const value = async (name: string) => (await servers.run(['db', 'get', '/list', '--file', name, '--json'])).stdout
     expect(await value('b.perdure')).to.equal(await value('a.perdure'))
     expect(JSON.parse(await value('b.perdure'))).to.have.nested.property('value.oid', 2)
@@ -47,7 +53,7 @@ describe('perdure db export and import', () => {
     const { url } = await servers.start(['--file', 'a.perdure', '--log-level', 'silent'])
     const { stdout } = await servers.run(['db', 'export', url])
     const imported = await servers.run(['db', 'import', '-', '--file', 'c.perdure', '--json'], {}, stdout)
-    expect(JSON.parse(imported.stdout)).to.deep.equal({ file: 'c.perdure', objects: 2 })
+    expect(JSON.parse(imported.stdout)).to.include({ file: 'c.perdure', objects: 2 })
     writeFileSync(servers.directory.join('half'), stdout.slice(0, stdout.length / 2))
     expect(await servers.run(['db', 'import', 'half', '--file', 'd.perdure'])).to.include({ code: 2, stdout: '' })
     expect(await servers.run(['db', 'import', 'nowhere', '--file', 'd.perdure'])).to.include({ code: 3 })
@@ -59,7 +65,7 @@ describe('perdure db export and import', () => {
     const child = spawn(process.execPath, args, { cwd: servers.directory.path, env })
     const ended = once(child, 'close')
     child.stdin.write('{"format":"perdure-export","version":1,"tid":1}\n')
-    const draft = servers.directory.join('e.perdure.importing')
+    const draft = servers.directory.join('e.perdure.converting')
     await condition(() => existsSync(draft) || child.exitCode !== null)
     child.kill('SIGINT')
     expect((await ended)[0]).to.equal(130)

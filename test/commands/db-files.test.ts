@@ -41,6 +41,53 @@ describe('perdure on a database file', () => {
     return JSON.parse(stdout)
   }
 
+  describe('get and ls', () => {
+    it('show values of all kinds, also such as contain themselves', async () => {
+      {
+        await using db = await open(path)
+        await db.transact((root) => {
+          const cycle: { self?: unknown; list: unknown[] } = { list: [{}] }
+          cycle.self = cycle
+          cycle.list.push(cycle.list, [])
+          const values = { cycle, pattern: /x/g, bytes: new ArrayBuffer(2), none: new Map(), map: new Map([[0, 'a']]) }
+          for (const [key, value] of Object.entries(values)) root.set(key, value)
+          root.set('empty', new PersistentList())
+        })
+      }
+      const flags = ['--file', 'bank.perdure']
+      expect((await run('db', 'get', '/cycle', ...flags)).code).to.equal(0)
+      expect(await json('db', 'get', '/cycle', ...flags)).to.deep.equal({
+        value: { list: [{}, '[Circular]', []], self: '[Circular]' },
+      })
+      expect((await run('db', 'ls', ...flags)).code).to.equal(0)
+      expect(await json('db', 'get', '/', ...flags))
+        .to.have.property('value')
+        .that.deep.includes({
+          class: 'PersistentMap',
+          oid: 0,
+        })
+      const { value } = (await json('db', 'get', '/', ...flags)) as { value: { value: Record<string, unknown> } }
+      expect(value.value).to.deep.include({ pattern: '/x/g', bytes: 'AAA=', none: {}, map: [[0, 'a']] })
+      expect(await json('db', 'get', '/empty', ...flags))
+        .to.have.nested.property('value.value')
+        .that.deep.equals([])
+    })
+
+    it('send nothing to the terminal that controls it', async () => {
+      {
+        await using db = await open(path)
+        const remarks = { note: 'a \x1b[31mred note\nof two lines', user: '\x9b2J' }
+        await db.transact((root) => void root.set('key\x1b[2J', 'value\x07'), remarks)
+      }
+      for (const command of ['ls', 'history']) {
+        const { stdout } = await run('db', command, '--file', 'bank.perdure')
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+        expect(stdout).to.not.match(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/)
+        expect(stdout).to.include('\\x1b[')
+      }
+    })
+  })
+
   describe('ls', () => {
     it('lists what an object holds, persistent objects by class and oid', async () => {
       const { stdout, code } = await run('db', 'ls', '--file', 'bank.perdure')

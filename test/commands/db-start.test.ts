@@ -1,7 +1,13 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { expect } from 'chai'
-import { open } from '../../src/index.js'
+import { open, PersistentList } from '../../src/index.js'
+import { withoutSettings } from '../support/command-line.js'
 import { PACKAGE } from '../support/documented-programs.js'
 import { failure } from '../support/errors.js'
 import { ServerCommands } from '../support/server-command.js'
@@ -24,6 +30,9 @@ describe('perdure db start', () => {
       await using db = await open(url)
       await db.transact((root) => void root.set('key', 1))
     }
+    const byNpm = await servers.start([], { npm_lifecycle_event: 'start', TMPDIR: temporary })
+    expect(byNpm.output()).to.include(`connect with: npx perdure db client ${byNpm.url}\n`)
+    expect(await byNpm.end('SIGINT')).to.equal(0)
     expect(readdirSync(temporary)).to.have.lengthOf(1)
     expect(await end('SIGINT')).to.equal(0)
     expect(readdirSync(temporary)).to.deep.equal([])
@@ -47,6 +56,40 @@ describe('perdure db start', () => {
     expect(db.statistics['syncs']).to.be.greaterThan(0)
   })
 
+  it('takes how the index is loaded, from a flag, the environment or a file', async () => {
+    const ways: [args: string[], env: Record<string, string>, config: string, rebuilds: number][] = [
+      [['--index', 'memory'], {}, '{}', 0],
+      [[], { PERDURE_INDEX: 'memory' }, '{}', 0],
+      [[], {}, '{ "index": "memory" }', 0],
+      [[], {}, '{}', 1],
+    ]
+    const path = servers.directory.join('a.perdure')
+    for (const [args, env, config, rebuilds] of ways) {
+      rmSync(path, { force: true })
+      {
+        await using db = await open(path)
+        // More than a page of the index has: the server reads the first page when it starts.
+        await db.transact((root) => {
+          for (let i = 0; i < 1100; i++) root.set(String(i), new PersistentList([i]))
+        })
+      }
+      writeFileSync(servers.directory.join('perdure.config.json'), config)
+      const { url, end } = await servers.start(['--file', 'a.perdure', ...args], env)
+      // Whoever needs a page of the index now finds that it is damaged, and that is counted.
+      const { size } = statSync(`${path}.index`)
+      writeFileSync(`${path}.index`, Buffer.alloc(size, 0xaa), { flag: 'r+' })
+      {
+        await using db = await open(url)
+        expect(await db.view((root) => (root.get('1099') as PersistentList<number>).at(0))).to.equal(1099)
+        expect(db.statistics['indexRebuilds']).to.equal(rebuilds)
+      }
+      expect(await end()).to.equal(0)
+    }
+    const refused = await servers.run(['db', 'start', '--file', 'a.perdure', '--index', 'disk'])
+    expect(refused.code).to.equal(2)
+    expect(refused.stderr).to.include('memory')
+  })
+
   it('takes the kind of storage of a new file, that of a plugin too', async () => {
     const linked = await servers.run(['plugins', 'link', join(PACKAGE, 'plugins/example'), '--no-install'])
     expect(linked.code, linked.stderr).to.equal(0)
@@ -59,6 +102,48 @@ describe('perdure db start', () => {
     expect(unknown.code).to.not.equal(0)
     expect(unknown.stderr).to.include('paper')
     expect(existsSync(servers.directory.join('b'))).to.equal(false)
+  })
+
+  describe('without a file', () => {
+    /** Where temporary databases go. */
+    const env = () => ({ TMPDIR: servers.directory.join('tmp') })
+    const temporary = () => readdirSync(servers.directory.join('tmp'))
+
+    beforeEach(async () => {
+      mkdirSync(servers.directory.join('tmp'))
+      const linked = await servers.run(['plugins', 'link', join(PACKAGE, 'plugins/example'), '--no-install'])
+      expect(linked.code, linked.stderr).to.equal(0)
+    })
+
+    for (const storage of ['file', 'sqlite', 'jsonl', 'memory']) {
+      it(`has a temporary database of the kind ${storage}, which is gone when it ends`, async () => {
+        const args = ['--storage', storage, '--serializer', 'msgpack']
+        const { url, output, end } = await servers.start(args, env())
+        expect(output()).to.include('Serving a temporary database')
+        {
+          await using db = await open(url)
+          await db.transact((root) => void root.set('key', storage))
+          expect(await db.view((root) => root.get('key'))).to.equal(storage)
+        }
+        expect(temporary()).to.have.length(storage === 'memory' ? 0 : 1)
+        expect(await end()).to.equal(0)
+        expect(temporary()).to.deep.equal([])
+      })
+    }
+
+    it('leaves one behind if it is killed, which the next one removes', async () => {
+      for (const storage of ['file', 'sqlite', 'jsonl']) {
+        const args = ['--storage', storage, '--serializer', 'msgpack']
+        const { end } = await servers.start(args, env())
+        const left = temporary()
+        await end('SIGKILL')
+        expect(temporary()).to.deep.equal(left)
+        const next = await servers.start(args, env())
+        expect(temporary()).to.have.length(1).and.not.to.deep.equal(left)
+        expect(await next.end()).to.equal(0)
+        expect(temporary()).to.deep.equal([])
+      }
+    })
   })
 
   it('serves readonly', async () => {
@@ -124,7 +209,8 @@ describe('perdure db start', () => {
     )
     const first = await servers.start([], { PERDURE_LOG_LEVEL: 'silent', PERDURE_SERIALIZER: 'devalue' })
     expect(first.url).to.include('127.0.0.3')
-    expect(first.output()).to.include('Serving configured.perdure at')
+    // The file says where it is from its own folder.
+    expect(first.output()).to.match(/^Serving \/.*\/configured\.perdure at/)
     expect(first.errors()).to.equal('')
     {
       await using db = await open(first.url)
@@ -186,5 +272,35 @@ describe('perdure db start', () => {
     expect(refused.stderr.replace(/\s+(›\s+)?/g, ' ')).to.include('Other machines reach 0.0.0.0')
     const { end } = await servers.start(['--host', '0.0.0.0', '--insecure'])
     expect(await end()).to.equal(0)
+  })
+
+  it('listens at the socket that systemd passes, and nowhere else', async () => {
+    const socket = createServer().listen({ port: 0, host: '127.0.0.1' })
+    await once(socket, 'listening')
+    const { port } = socket.address() as AddressInfo
+    const args = [
+      '-c',
+      'LISTEN_PID=$$ exec "$@"',
+      'sh',
+      process.execPath,
+      join(PACKAGE, 'bin/perdure.js'),
+      'db',
+      'start',
+    ]
+    const server = spawn('sh', args, {
+      cwd: servers.directory.path,
+      env: { ...withoutSettings(process.env), ...servers.env, LISTEN_FDS: '1', PERDURE_LOG_LEVEL: 'silent' },
+      stdio: ['ignore', 'pipe', 'inherit', (socket as unknown as { _handle: { fd: number } })._handle.fd],
+    })
+    try {
+      const [output] = (await once(server.stdout as Readable, 'data')) as [Buffer]
+      expect(String(output).match(/perdure:\S+/)?.[0]).to.equal(`perdure://127.0.0.1:${port}`)
+      server.kill()
+      const rest = await text(server.stdout as Readable)
+      expect(`${output}${rest}`.match(/Serving/g)).to.have.lengthOf(1)
+    } finally {
+      server.kill('SIGKILL')
+      socket.close()
+    }
   })
 })

@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { encodeRecord } from '../../src/core/record.js'
 import { Reference } from '../../src/core/reference.js'
 import { open, PersistentList } from '../../src/index.js'
+import { msgpack } from '../../src/serializers/index.js'
 import { FileStorage } from '../../src/storages/file.js'
 import { perdure, withoutSettings } from '../support/command-line.js'
 import { PACKAGE } from '../support/documented-programs.js'
@@ -29,7 +30,7 @@ describe('Long work of perdure', () => {
   /** A chain of objects. */
   async function makeFile(): Promise<void> {
     await using storage = await FileStorage.open(directory.join('a.perdure'), { durability: 'os' })
-    const state = Buffer.alloc(100, 0xc0)
+    const state = Uint8Array.from(msgpack.encode({ text: 'x'.repeat(90) }, { position: () => 0 }))
     const writes = Array.from({ length: OBJECTS }, (_, oid) => ({
       oid,
       data: encodeRecord('Link', oid + 1 < OBJECTS ? [new Reference(oid + 1, 'Link')] : [], state),
@@ -52,6 +53,8 @@ describe('Long work of perdure', () => {
     ['db', 'verify', 'a.perdure'],
     ['db', 'pack', 'a.perdure'],
     ['pack', 'a.perdure'],
+    ['db', 'census', 'a.perdure', '--unreachable'],
+    ['db', 'convert', 'a.perdure', 'b.perdure', '--serializer', 'devalue'],
   ]) {
     it(`is given up by Ctrl-C, and leaves nothing behind: perdure ${args.join(' ')}`, async () => {
       await makeFile()
@@ -59,7 +62,10 @@ describe('Long work of perdure', () => {
       const names = readdirSync(directory.path)
       let result = await interrupt(...args)
       // It may have been done before the signal came.
-      while (result.code === 0) result = await interrupt(...args)
+      while (result.code === 0) {
+        for (const name of readdirSync(directory.path)) if (!names.includes(name)) rmSync(directory.join(name))
+        result = await interrupt(...args)
+      }
       expect(result).to.deep.equal({ code: 130, stdout: '' })
       expect(readdirSync(directory.path)).to.have.members(names)
       if (args.includes('verify')) expect(readFileSync(directory.join('a.perdure')).equals(before)).to.equal(true)
@@ -90,10 +96,27 @@ describe('Long work of perdure', () => {
 
   it('writes plain lines elsewhere, and none with --json', async () => {
     await (await open(directory.join('a.perdure'))).close()
+    for (const diagnosis of ['census', 'largest', 'refs 0 --file']) {
+      const told = await perdure(['db', ...diagnosis.split(' '), 'a.perdure'], { cwd: directory.path })
+      expect(told).to.include({ code: 0, stderr: 'scan: 100 %\n' })
+    }
     const lines = await perdure(['db', 'verify', 'a.perdure'], { cwd: directory.path })
     expect(lines.stderr).to.match(/^(verifying: \d+ %\n)+$/)
     expect(lines.stdout).to.match(/^1 object, .*sound\n$/)
     const json = await perdure(['db', 'verify', 'a.perdure', '--json'], { cwd: directory.path })
     expect(json.stderr).to.equal('')
+  })
+
+  it('writes plain lines on a terminal that cannot move back', async () => {
+    await (await open(directory.join('a.perdure'))).close()
+    const command = `'${process.execPath}' '${BIN}' db verify a.perdure`
+    const env = { ...withoutSettings(process.env), TERM: 'dumb' }
+    const terminal = new PseudoTerminal(command, { cwd: directory.path, env })
+    try {
+      await terminal.see(/^verifying: \d+ %\n/)
+      expect(await terminal.ended()).to.equal(0)
+    } finally {
+      terminal.kill()
+    }
   })
 })

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { withoutSettings } from '../support/command-line.js'
 import { PACKAGE } from '../support/documented-programs.js'
 import { PseudoTerminal } from '../support/pseudo-terminal.js'
 import { TemporaryDirectory } from '../support/temporary-directory.js'
@@ -30,9 +31,8 @@ describe("A newcomer's first hour", () => {
   }
 
   function run(command: string): PseudoTerminal {
-    const settings = Object.entries(process.env).filter(([name]) => !name.startsWith('PERDURE_'))
     const env = {
-      ...Object.fromEntries(settings),
+      ...withoutSettings(process.env),
       XDG_RUNTIME_DIR: directory.path,
       PERDURE_HISTORY: '',
       TERM: 'xterm',

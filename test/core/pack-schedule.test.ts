@@ -139,6 +139,29 @@ describe('PackSchedule', () => {
     expect(failure).to.have.property('message', 'seen')
   })
 
+  it('keeps the history there is when another pack has kept less than is wanted', async () => {
+    storage.onPack = async ({ retain }) => {
+      if (retain === undefined || 'tid' in retain) return
+      throw new PerdureError('PERDURE_HISTORY', 'That has been removed.', { details: { historyFrom: 5 } })
+    }
+    const pack = nextPack({ gcBytes: 1, gcRetain: { durationMs: 1000 } })
+    await storage.store(0, 1)
+    // The pack itself goes to a storage that keeps no history.
+    expect(await pack.catch((error: unknown) => error)).to.have.property('code', 'PERDURE_UNSUPPORTED')
+    expect(storage.packs.map(({ retain }) => retain)).to.deep.equal([{ durationMs: 1000 }, { tid: 5 }])
+  })
+
+  it('counts from a pack that somebody else has asked for', async () => {
+    storage.figures = { bytes: 50_000, packedAt: 1, bytesSincePack: 0 }
+    const pack = nextPack({ gcBytes: 20_000 })
+    await storage.store(0)
+    storage.figures = { bytes: 20_000, packedAt: 2, bytesSincePack: 15_000 }
+    await manyLooks()
+    expect(storage.packs).to.have.length(0)
+    storage.figures = { bytes: 25_000, packedAt: 2, bytesSincePack: 20_000 }
+    await pack
+  })
+
   it('warns of a pack that has failed, and does not try again at once', async () => {
     storage.onPack = () => Promise.reject(new PerdureError('PERDURE_NO_SPACE', 'The disk is full.'))
     const warning = new Promise<Error>((resolve) => process.once('warning', resolve))

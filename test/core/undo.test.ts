@@ -170,6 +170,33 @@ describe('undo', () => {
     expect(await db.view((root) => account(root, 'carol').balance)).to.equal(7)
   })
 
+  for (const moment of ['transactions', 'commit'] as const) {
+    it(`says so when a pack removes meanwhile what it needs (${moment})`, async () => {
+      const deleted = await db.transact(async (root, connection) => {
+        delete root['bob']
+        return connection.commit()
+      })
+      const { storage } = db
+      const original = storage[moment].bind(storage) as (...args: never[]) => never
+      const pack = storage.pack.bind(storage)
+      if (moment === 'commit') {
+        storage.commit = async (request) => {
+          await pack()
+          return original(request as never)
+        }
+      } else {
+        storage.transactions = async function* (range) {
+          for await (const info of original(range as never) as AsyncIterable<TransactionInfo>) {
+            await pack()
+            yield info
+          }
+        }
+      }
+      const { details } = await failure('PERDURE_HISTORY', () => db.undo(deleted))
+      expect(details).to.include({ historyFrom: deleted })
+    })
+  }
+
   it('works on many nodes of a tree, and without the classes', async () => {
     await db.transact((root) => {
       root['tree'] = new BTree<number, string>()
@@ -188,6 +215,7 @@ describe('undo', () => {
 
   it('refuses the first transaction, and what is none', async () => {
     for (const tid of [1, 0, -3, 3, 99, 1.5]) await failure('PERDURE_ARGUMENT', () => db.undo(tid))
+    expect((await failure('PERDURE_ARGUMENT', () => db.undo(99))).message).to.match(/transaction 99\b/)
     expect((await newest()).tid).to.equal(2)
   })
 })

@@ -10,6 +10,8 @@ const DOCUMENTS = [
   'docs/guide.md',
   'docs/collections.md',
   'docs/diagnostics.md',
+  'docs/durus.md',
+  'docs/conversion.md',
   'docs/history.md',
   'docs/pack.md',
   'docs/errors.md',

@@ -57,15 +57,10 @@ describe('file header', () => {
     }
   })
 
-  it('says what a file that is no database looks like', () => {
+  it('refuses what is no database, and says what it begins with', () => {
     const cases: [Buffer, string][] = [
       [Buffer.alloc(0), 'it is empty'],
-      [Buffer.from('SQLite format 3\0 and more'), 'SQLite'],
-      [Buffer.from('SHELF-1\nxxx'), 'Durus file (SHELF-1)'],
-      [Buffer.from('DFS20\0\0\0'), 'Durus file (DFS20)'],
-      [Buffer.from('# Shopping list\n- eggs'), 'text'],
-      [Buffer.alloc(200), 'zeros'],
-      [Buffer.from([1, 2, 3]), '010203'],
+      [Buffer.from([1, 2, 3]), 'begins with 010203'],
     ]
     for (const [bytes, words] of cases) {
       expect(() => decodeFileHeader('/tmp/x', bytes))

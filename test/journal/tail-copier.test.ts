@@ -4,7 +4,7 @@ import { nodeFileSystem } from '../../src/journal/journal-file.js'
 import { NO_PAGES, OidIndex } from '../../src/journal/oid-index.js'
 import type { PackedBase } from '../../src/journal/packed-base.js'
 import { JournalScanner } from '../../src/journal/scanner.js'
-import { TailCopier, type TailLimits } from '../../src/journal/tail-copier.js'
+import { carriesTooMuch, TailCopier, type TailLimits } from '../../src/journal/tail-copier.js'
 import { layOutTransaction } from '../../src/journal/transaction.js'
 import type { ReferenceBase } from '../support/reference-packer.js'
 import { TemporaryDirectory } from '../support/temporary-directory.js'
@@ -146,6 +146,23 @@ describe('TailCopier', () => {
     journal.pack(2)
     expect(journal.texts(5, 2)).to.deep.equal(['root >1', 'one', 'two >3 >4', 'three, changed', 'four >2'])
     expect(journal.text(1)).to.equal('one >2')
+  })
+
+  it('gives up as soon as a transaction would become too large', () => {
+    const pack = journal.beginPack()
+    journal.commit([[1, 'one >2']])
+    const long = copy(pack, { transactionBytes: 400, carriedBytes: 40 })
+    expect(long, 'what is said to be too much comes first').to.have.property('complete', false)
+    let error: unknown
+    try {
+      copy(pack, { transactionBytes: 200 })
+    } catch (caught) {
+      error = caught
+    }
+    expect(error).to.deep.include({ code: 'PERDURE_LIMIT', details: { tid: 3, limit: 200 } })
+    expect(carriesTooMuch(error)).to.equal(true)
+    const { length } = tailOf(copy(pack, { transactionBytes: 400 }).base)
+    expect(length).to.equal(1)
   })
 
   it('goes on where it has stopped', () => {

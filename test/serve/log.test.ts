@@ -171,4 +171,14 @@ describe('The log of a server', () => {
     await ProtocolClient.connect(server.addresses[0]?.url as string)
     await server.stop()
   })
+
+  it('says in a line why a server does not start', async () => {
+    server = await serve(new MemoryStorage(), { listen: { port: 0 } })
+    const [taken] = server.addresses
+    const options = { listen: taken?.url as string, log: { destination: lines } }
+    const { message } = await failure('PERDURE_LOCKED', () => serve(new MemoryStorage(), options))
+    const [entry] = find('startFailed')
+    expect(entry).to.include({ level: 'error', code: 'PERDURE_LOCKED', reason: message })
+    expect(entry).to.not.have.any.keys('err', 'stack')
+  })
 })

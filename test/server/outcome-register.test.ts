@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect } from 'chai'
 import { PerdureError } from '../../src/core/errors.js'
 import type { CommitRequest, CommitResult, TransactionInfo, TransactionRange } from '../../src/core/storage.js'
@@ -12,7 +13,10 @@ class RememberingStorage extends MemoryStorage {
   override readonly capabilities = new Set(['history'] as const)
   readonly history: TransactionInfo[] = []
   failWith: PerdureError | undefined
+  failReading: PerdureError | undefined
   historyFrom = 1
+  /** How often the history has been read. */
+  readings = 0
 
   override async commit(request: CommitRequest): Promise<CommitResult> {
     const result = await super.commit(request)
@@ -25,7 +29,11 @@ class RememberingStorage extends MemoryStorage {
   }
 
   override async *transactions({ from = 1, to = 1 }: TransactionRange = {}): AsyncGenerator<TransactionInfo> {
+    if (this.failReading !== undefined) throw this.failReading
     if (Number(from) < this.historyFrom) throw new PerdureError('PERDURE_HISTORY', 'It is gone.')
+    this.readings++
+    // As one that reads a file does, it lets others go on meanwhile.
+    await nextTurn()
     for (const info of this.history) if (info.tid >= Number(from) && info.tid <= Number(to)) yield info
   }
 }
@@ -126,6 +134,70 @@ describe('OutcomeRegister', () => {
     expect(await outcomes.outcome(token(8), 2)).to.deep.equal({ outcome: 'refused' })
     storage.historyFrom = 1
     expect(await register({ searched: 2 }).outcome(token(7), 2)).to.deep.equal({ outcome: 'unknown' })
+  })
+
+  describe('looking for many commits', () => {
+    it('reads the history once for all who wait, and tells each of its own', async () => {
+      const before = register()
+      for (let n = 1; n <= 20; n++) await before.commit(token(n), change(n))
+      const outcomes = register()
+      const first = outcomes.outcome(token(1), 0)
+      await nextTurn()
+      const answers = await Promise.all(
+        Array.from({ length: 40 }, (_, i) => outcomes.outcome(token(i + 1), Math.max(0, Math.min(i - 2, 18)))),
+      )
+      expect(await first).to.deep.equal({ outcome: 'committed', tid: 1 })
+      const expected = answers.map((_, i) => (i < 20 ? { outcome: 'committed', tid: i + 1 } : { outcome: 'refused' }))
+      expect(answers).to.deep.equal(expected)
+      expect(storage.readings).to.equal(2)
+    })
+
+    it('is not wrong about one because of another, whose base is older than the history', async () => {
+      const before = register()
+      for (let n = 1; n <= 6; n++) await before.commit(token(n), change(n))
+      const outcomes = register()
+      storage.history.splice(0, 3)
+      storage.historyFrom = 3
+      const asked = [1, 2, 3, 9, 5, 8].map((n, i) => outcomes.outcome(token(n), i))
+      expect((await Promise.all(asked)).map(({ outcome }) => outcome)).to.deep.equal([
+        'unknown',
+        'unknown',
+        // Transaction 3 is one of those that were taken together.
+        'unknown',
+        'refused',
+        'committed',
+        'refused',
+      ])
+    })
+
+    it('finds none under a base that is newer than it', async () => {
+      const before = register()
+      for (let n = 1; n <= 4; n++) await before.commit(token(n), change(n))
+      const outcomes = register()
+      const [older, newer] = await Promise.all([outcomes.outcome(token(9), 0), outcomes.outcome(token(2), 3)])
+      expect([older, newer]).to.deep.equal([{ outcome: 'refused' }, { outcome: 'refused' }])
+    })
+
+    it('refuses more than it can remember, and goes on with the others', async () => {
+      const before = register()
+      for (let n = 1; n <= 3; n++) await before.commit(token(n), change(n))
+      const outcomes = register({ remembered: 2 })
+      const asked = [1, 2].map((n) => outcomes.outcome(token(n), 0))
+      await failure('PERDURE_BUSY', () => outcomes.outcome(token(3), 0))
+      expect((await Promise.all(asked)).map(({ outcome }) => outcome)).to.deep.equal(['committed', 'committed'])
+      expect(await outcomes.outcome(token(3), 0)).to.deep.equal({ outcome: 'committed', tid: 3 })
+    })
+
+    it('tells all who wait what has gone wrong, and tries again for the next', async () => {
+      const before = register()
+      for (let n = 1; n <= 3; n++) await before.commit(token(n), change(n))
+      const outcomes = register()
+      storage.failReading = new PerdureError('PERDURE_IO', 'The disk is gone.')
+      const asked = [1, 2].map((n) => outcomes.outcome(token(n), 0))
+      for (const answer of asked) await failure('PERDURE_IO', () => answer)
+      storage.failReading = undefined
+      expect(await outcomes.outcome(token(3), 0)).to.deep.equal({ outcome: 'committed', tid: 3 })
+    })
   })
 
   it('cannot tell of the time before it began without a history', async () => {

@@ -172,6 +172,18 @@ describe('StorageServer', () => {
     expect(events.map(({ event }) => event)).to.include('stopRequested')
   })
 
+  it('lets no client reserve oids without end, and goes on giving them to others', async () => {
+    const [greedy, other] = [await server.client(), await server.client()]
+    const reserve = { type: 'allocate', count: 1_048_576 } as const
+    const { first } = await greedy.ask('allocated', reserve)
+    for (let i = 0; i < 3; i++) await greedy.ask('allocated', reserve)
+    const error = await failure('PERDURE_LIMIT', () => greedy.request(reserve))
+    expect(error.message).to.include('not used')
+    await other.ask('allocated', reserve)
+    // It may still store what it has.
+    await commit(greedy, [write(0, 'root', [first]), write(first, 'ada')])
+  })
+
   it('holds a client to the limits that were agreed on', async () => {
     const client = await server.client({ snapshots: 2, requests: 2, frameBytes: 65_536 })
     const held = [

@@ -5,8 +5,9 @@ import type { Operation } from './simulated-disk.js'
 export class LoggingFileSystem implements FileSystem {
   readonly operations: Operation[] = []
 
-  open(path: string, mode: Parameters<FileSystem['open']>[1]): OpenFile {
-    const file = nodeFileSystem.open(path, mode)
+  open(...args: Parameters<FileSystem['open']>): OpenFile {
+    const [path, mode] = args
+    const file = nodeFileSystem.open(...args)
     if (mode === 'create') this.operations.push({ type: 'create', path })
     return new LoggingFile(file, this.operations)
   }

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } fr
 import { expect } from 'chai'
 import { CorruptionError } from '../../src/core/errors.js'
 import { type Oid, ROOT_OID, type Tid } from '../../src/core/oid.js'
-import type { TransactionInfo, TransactionRange } from '../../src/core/storage.js'
+import type { CommitResult, TransactionInfo, TransactionRange } from '../../src/core/storage.js'
 import { undoTransaction } from '../../src/core/undo.js'
 import { checksumSeed, FILE_HEADER_BYTES, type TransactionHeader } from '../../src/journal/format.js'
 import { readFileHeader } from '../../src/journal/journal.js'
@@ -73,6 +73,24 @@ describe('The history of a FileStorage', () => {
         .above(Date.now() - 60_000)
       await failure('PERDURE_HISTORY', () => tids({ from: 5 }))
       await failure('PERDURE_HISTORY', () => undoTransaction(storage, 6, {}))
+    })
+
+    it('lists a transaction once that has changed an object of which it had to carry the version before', async () => {
+      const garbage = storage.allocateOids(1)
+      await commit(storage, [write(ROOT_OID, 'root'), write(garbage, 'garbage')])
+      let linked: Promise<CommitResult> | undefined
+      await storage.pack({
+        onProgress: () => {
+          const writes = [write(ROOT_OID, 'root', [garbage]), write(garbage, 'in use')]
+          linked ??= storage.commit({ base: 1, reads: [], writes })
+        },
+      })
+      expect(await linked).to.deep.equal({ tid: 2 })
+      const past = await storage.snapshotAt(1)
+      expect(textOf(past.load(garbage)), 'was carried').to.equal('garbage')
+      past.release()
+      expect(await tids({ oid: garbage })).to.deep.equal([2])
+      expect(await tids({ oid: garbage, newestFirst: true })).to.deep.equal([2])
     })
 
     it('lets what was kept be undone', async () => {

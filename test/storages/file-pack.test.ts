@@ -1,4 +1,14 @@
-import { closeSync, copyFileSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { expect } from 'chai'
 import { CorruptionError } from '../../src/core/errors.js'
 import { type Oid, ROOT_OID } from '../../src/core/oid.js'
@@ -148,6 +158,16 @@ describe('FileStorage.pack', () => {
     expect(await oidsOf(storage)).to.deep.equal([0, 1, 2, 3])
   })
 
+  it('leaves to the file its permissions, and gives them to what lies beside it', async () => {
+    await family()
+    await storage.close()
+    for (const name of readdirSync(directory.path)) chmodSync(directory.join(name), 0o600)
+    storage = await FileStorage.open(path)
+    await storage.pack()
+    const shared = readdirSync(directory.path).filter((name) => (statSync(directory.join(name)).mode & 0o077) !== 0)
+    expect(shared.filter((name) => !name.endsWith('.lock'))).to.deep.equal([])
+  })
+
   it('keeps the old file if asked to, in place of an earlier one', async () => {
     await family()
     await storage.pack({ keepOld: true })
@@ -175,7 +195,10 @@ describe('FileStorage.pack', () => {
     const { bytesAfter } = await storage.pack()
     const after = storage.statistics()
     expect(after).to.include({ packs: 1, historyFrom: 1, bytes: bytesAfter, objects: 2 })
-    expect(after['bytesSincePack']).to.be.below(200)
+    expect(after['bytesSincePack']).to.equal(0)
+    await storage.close()
+    storage = await FileStorage.open(path)
+    expect(storage.statistics()).to.include({ packs: 0, historyFrom: 1, bytesSincePack: 0 })
     await commit(storage, record(1, [], 'x'.repeat(1000)))
     expect(storage.statistics()['bytesSincePack']).to.be.within(1000, 1400)
     await storage.close()
@@ -207,6 +230,18 @@ describe('FileStorage.pack', () => {
         expect(await oidsOf(storage)).to.deep.equal(left)
       })
     }
+
+    it('counts what has been committed since when all of it was kept', async () => {
+      await replacements()
+      // All of that must be older than the file, and not by less than a tick of the clock.
+      for (const now = Date.now(); Date.now() === now; );
+      await storage.pack({ retain: { tid: 0 } })
+      expect(storage.statistics()).to.include({ historyFrom: 0, bytesSincePack: 0 })
+      const before = storage.statistics().bytes
+      await commit(storage, record(ROOT_OID, [4]))
+      const { bytes, bytesSincePack } = storage.statistics()
+      expect(bytesSincePack).to.equal(bytes - before)
+    })
 
     it('cannot keep what an earlier pack has removed', async () => {
       await replacements()

@@ -56,6 +56,21 @@ describe('MemoryStorage', () => {
     await storage.close()
   })
 
+  it('packs nothing when the progress function throws, and says what it has packed if that comes too late', async () => {
+    const storage = new MemoryStorage()
+    await commit(storage, [write(ROOT_OID, 'root'), write(storage.allocateOids(1), 'garbage')])
+    const throwAt = (at: string) => ({
+      onProgress({ phase }: { phase: string }) {
+        if (phase === at) throw new Error('mine')
+      },
+    })
+    expect(await storage.pack(throwAt('mark')).catch((error: Error) => error.message)).to.equal('mine')
+    expect(storage.statistics()).to.include({ objects: 2, tid: 1 })
+    expect(await storage.pack(throwAt('switch'))).to.include({ objectsBefore: 2, objectsAfter: 1 })
+    expect(storage.statistics()).to.include({ objects: 1, tid: 2 })
+    await storage.close()
+  })
+
   it('forgets objects that were packed away with the last snapshot that saw them', async () => {
     const storage = new MemoryStorage()
     const lost = storage.allocateOids(1)

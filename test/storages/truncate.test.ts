@@ -1,4 +1,4 @@
-import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { expect } from 'chai'
 import { type Oid, ROOT_OID, type Tid } from '../../src/core/oid.js'
@@ -85,6 +85,13 @@ describe('truncateAfter', () => {
     })
     await use(copy, async (storage) => expect(await listNewest(storage)).to.deep.equal(states[6]))
     await use(path, async (storage) => expect(storage.statistics().tid).to.equal(4))
+  })
+
+  it('leaves to the file its permissions, and gives them to the copy', async () => {
+    await make()
+    chmodSync(path, 0o600)
+    const { copy } = await truncateAfter(path, 3)
+    for (const file of [path, copy as string]) expect(statSync(file).mode & 0o777).to.equal(0o600)
   })
 
   it('is undone by putting the copy back, whatever files lie beside it', async () => {

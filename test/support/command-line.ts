@@ -35,7 +35,7 @@ export async function perdure(args: readonly string[], options: CommandOptions =
   })
 }
 
-/** An environment without the settings of who runs the tests. */
+/** An environment without the settings of who runs the tests, and without what npm says of itself. */
 export function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('PERDURE_')))
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !/^(PERDURE|npm)_/.test(name)))
 }

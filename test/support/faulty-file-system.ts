@@ -32,8 +32,8 @@ export class FaultyFileSystem implements FileSystem {
     throw fileError(Object.assign(new Error(code), { code }), path, operation)
   }
 
-  open(path: string, mode: Parameters<FileSystem['open']>[1]): OpenFile {
-    return new FaultyFile(this, nodeFileSystem.open(path, mode))
+  open(...args: Parameters<FileSystem['open']>): OpenFile {
+    return new FaultyFile(this, nodeFileSystem.open(...args))
   }
 
   exists(path: string): boolean {

@@ -45,6 +45,8 @@ function firstBytes(buffers: readonly Uint8Array[], most: number): Uint8Array[] 
 const PLAIN: FileBinding = {
   close: fs.close,
   closeSync: fs.closeSync,
+  fchmodSync: fs.fchmodSync,
+  fchownSync: fs.fchownSync,
   fdatasyncSync: fs.fdatasyncSync,
   fstatSync: fs.fstatSync,
   fsyncSync: fs.fsyncSync,

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
+import type { StartMessage } from '../../src/cli/daemon/detach.js'
 import { type CommandResult, perdure, withoutSettings } from './command-line.js'
 import { PACKAGE } from './documented-programs.js'
 import { TemporaryDirectory } from './temporary-directory.js'
@@ -53,7 +54,7 @@ export class ServerCommands {
     const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
     const ended = exited.then((code) => Promise.all(streams).then(() => code))
     const lines = await new Promise<string[]>((resolve, reject) => {
-      child.once('message', (message) => resolve(message as string[]))
+      child.once('message', (message: StartMessage) => 'lines' in message && resolve(message.lines))
       void ended.then((code) => reject(new Error(`The server ended with ${code}: ${output.stderr}`)))
     })
     child.disconnect()

@@ -1,6 +1,6 @@
 import { closeSync, fdatasyncSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { type Capability, PerdureError, type RecordWrite } from 'perdure'
-import { MemoryStorage, type StorageKind, type StorageOpenOptions } from 'perdure/storages'
+import { MemoryStorage, type StorageKind, type StorageOpenOptions, TemporaryPlace } from 'perdure/storages'
 
 /** What the first line of a file says, so that it is recognised. */
 const FORMAT = 'perdure-json-lines'
@@ -24,7 +24,9 @@ export class JsonLinesStorage extends MemoryStorage {
   override readonly kind = 'jsonl'
   override readonly location: string
   override readonly readonly: boolean
-  override readonly capabilities: ReadonlySet<Capability> = new Set<Capability>(['persistent', 'durable', 'restore'])
+  override readonly capabilities: ReadonlySet<Capability>
+  /** Of a temporary database. */
+  readonly #place: TemporaryPlace | undefined
   readonly #descriptor: number
   /** Where the next line goes. */
   #end: number
@@ -32,22 +34,44 @@ export class JsonLinesStorage extends MemoryStorage {
   #failure: PerdureError | undefined
   #closing: Promise<void> | undefined
 
-  private constructor(path: string, contents: Contents, readonly: boolean) {
+  private constructor(path: string, contents: Contents, readonly: boolean, place: TemporaryPlace | undefined) {
     super({ serializer: contents.title.serializer })
     this.location = path
     this.readonly = readonly
+    this.capabilities = new Set<Capability>(
+      place === undefined ? ['persistent', 'durable', 'restore'] : ['durable', 'restore'],
+    )
+    this.#place = place
     this.#descriptor = openSync(path, readonly ? 'r' : 'r+')
     this.#end = contents.end
   }
 
-  /** @throws PerdureError `PERDURE_NOT_FOUND`, `PERDURE_CORRUPTION`, `PERDURE_SERIALIZER`, `PERDURE_IO` */
-  static async open(path: string, options: StorageOpenOptions = {}): Promise<JsonLinesStorage> {
+  /**
+   * @param path undefined for a temporary one, which is removed when it is closed
+   * @throws PerdureError `PERDURE_NOT_FOUND`, `PERDURE_CORRUPTION`, `PERDURE_SERIALIZER`, `PERDURE_IO`
+   */
+  static async open(path: string | undefined, options: StorageOpenOptions = {}): Promise<JsonLinesStorage> {
+    if (path !== undefined) return JsonLinesStorage.#openAt(path, options, undefined)
+    const place = await TemporaryPlace.make('temporary.jsonl')
+    try {
+      return await JsonLinesStorage.#openAt(place.path, { ...options, createIfMissing: true }, place)
+    } catch (error) {
+      await place.leave()
+      throw error
+    }
+  }
+
+  static async #openAt(
+    path: string,
+    options: StorageOpenOptions,
+    place: TemporaryPlace | undefined,
+  ): Promise<JsonLinesStorage> {
     const { serializer, readonly = false, createIfMissing = !readonly } = options
     const contents = readContents(path, createIfMissing, serializer ?? 'v8')
     if (serializer !== undefined && serializer !== contents.title.serializer) {
       throw new PerdureError('PERDURE_SERIALIZER', `${path} was created with "${contents.title.serializer}".`)
     }
-    const storage = new JsonLinesStorage(path, contents, readonly)
+    const storage = new JsonLinesStorage(path, contents, readonly, place)
     for (const line of contents.lines) await storage.#replay(line)
     storage.#replaying = false
     // What is behind the last whole line was never acknowledged.
@@ -86,8 +110,13 @@ export class JsonLinesStorage extends MemoryStorage {
   }
 
   override close(): Promise<void> {
-    this.#closing ??= super.close().finally(() => closeSync(this.#descriptor))
+    this.#closing ??= super.close().finally(() => this.#letGo())
     return this.#closing
+  }
+
+  async #letGo(): Promise<void> {
+    closeSync(this.#descriptor)
+    await this.#place?.leave()
   }
 }
 
@@ -136,8 +165,5 @@ export const jsonLines: StorageKind = {
   summary: 'One line of JSON for each transaction; for small data, and to be read by people.',
   options: [],
   recognizes: (head) => Buffer.from(head).toString('latin1').startsWith(`{"format":"${FORMAT}"`),
-  async open(path, options) {
-    if (path !== undefined) return JsonLinesStorage.open(path, options)
-    throw new PerdureError('PERDURE_UNSUPPORTED', 'A database of JSON lines needs a path.')
-  },
+  open: (path, options) => JsonLinesStorage.open(path, options),
 }

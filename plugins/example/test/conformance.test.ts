@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { expect } from 'chai'
 import { serializerSuite, storageSuite } from 'perdure/testing'
 import { JsonLinesStorage } from '../src/json-lines-storage.js'
 import { v8 } from '../src/v8-serializer.js'
@@ -18,4 +20,19 @@ storageSuite({
   },
   reopen: (closed) => JsonLinesStorage.open(closed.location),
   cleanup: () => rm(directory, { recursive: true, force: true }),
+})
+
+storageSuite({
+  name: 'JsonLinesStorage, temporary',
+  capabilities: ['durable'],
+  create: ({ serializer }) => JsonLinesStorage.open(undefined, { serializer }),
+})
+
+describe('A temporary JsonLinesStorage', () => {
+  it('is there while it is open, and removed when it is closed', async () => {
+    const storage = await JsonLinesStorage.open(undefined)
+    expect(existsSync(storage.location)).to.equal(true)
+    await storage.close()
+    expect(existsSync(dirname(storage.location))).to.equal(false)
+  })
 })

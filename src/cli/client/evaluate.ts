@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { type Node, parse } from 'acorn'
 
 const AsyncFunction = (async () => {}).constructor as new (body: string) => () => Promise<unknown>
@@ -7,13 +8,17 @@ const AsyncFunction = (async () => {}).constructor as new (body: string) => () =
  *
  * @param name shown in stack traces
  * @returns the value of the last statement, if that is an expression
- * @throws whatever the code throws, or a SyntaxError
+ * @throws whatever the code throws, what is no Error as one; or a SyntaxError
  */
 export async function evaluate(code: string, name: string): Promise<unknown> {
   const { body } = parse(code, { ecmaVersion: 'latest', allowAwaitOutsideFunction: true })
   const last = body.at(-1)
   const source = last?.type === 'ExpressionStatement' ? returnExpression(code, last) : code
-  return new AsyncFunction(`${source}\n//# sourceURL=${name}`)()
+  try {
+    return await new AsyncFunction(`${source}\n//# sourceURL=${name}`)()
+  } catch (thrown) {
+    throw thrown instanceof Error ? thrown : new Error(`Uncaught ${inspect(thrown)}`)
+  }
 }
 
 function returnExpression(code: string, { start, end }: Node): string {

@@ -3,7 +3,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { AsyncCompleter } from 'node:readline'
 import { type REPLServer, start } from 'node:repl'
-import { render } from '../render.js'
+import { render, wantsColors } from '../render.js'
 import { completeKeys } from './complete-keys.js'
 
 /** Where the lines typed are kept for the next time, unless `PERDURE_HISTORY` names another file; '' for nowhere. */
@@ -23,12 +23,15 @@ export interface PromptResult {
  */
 export async function runPrompt(): Promise<PromptResult> {
   const terminal = process.stdout.isTTY
+  const colors = wantsColors()
   const server = start({
     prompt: 'perdure> ',
     terminal,
     useGlobal: true,
+    // Otherwise nothing would end the wait for what never comes, or a loop.
+    breakEvalOnSigint: true,
     ignoreUndefined: true,
-    writer: (value: unknown) => render(value, terminal),
+    writer: (value: unknown) => render(value, colors),
   })
   addKeyCompletion(server)
   if (terminal) await keepHistory(server)

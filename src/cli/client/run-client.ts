@@ -1,6 +1,6 @@
 import { text } from 'node:stream/consumers'
 import type { Database, OpenOptions, PersistentMap } from '../../index.js'
-import { render } from '../render.js'
+import { render, wantsColors } from '../render.js'
 import { defineNames } from './client-names.js'
 import { evaluate } from './evaluate.js'
 import { importClasses, importModule } from './import-classes.js'
@@ -42,7 +42,7 @@ export async function runClient(options: ClientOptions): Promise<{ readonly fail
     return await runPrompt()
   }
   const value = await evaluate(code, options.code === undefined ? '[stdin]' : '[eval]')
-  const shown = typeof value === 'string' ? value : render(value, process.stdout.isTTY)
+  const shown = typeof value === 'string' ? value : render(value, wantsColors())
   if (value !== undefined) process.stdout.write(`${shown}\n`)
   return { failed: false }
 }

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process'
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { PerdureError } from '../../index.js'
+import { type ErrorCode, PerdureError } from '../../index.js'
+import { fileError } from '../file-error.js'
+import type { ToldError } from '../told-error.js'
 import { runDirectory } from './run-files.js'
 
 /** How a server is to be started in the background. */
@@ -23,7 +25,7 @@ export interface DetachOptions {
  * beside the database, with .log behind its name, and leaves its number in another one, with .pid; with a temporary database, where servers say that they run.
  *
  * @returns the lines it has printed, and what there is to say of it
- * @throws PerdureError `PERDURE_IO` with what it has printed, if it ends before it is ready
+ * @throws PerdureError what the server throws; `PERDURE_IO` with what it has printed, if it ends without a word
  */
 export async function detach({ args, logFile, pidFile, file, env = process.env }: DetachOptions): Promise<string[]> {
   const bin = process.argv[1] as string
@@ -42,7 +44,10 @@ export async function detach({ args, logFile, pidFile, file, env = process.env }
   })
   closeSync(descriptor)
   const lines = await new Promise<string[]>((resolve, reject) => {
-    child.once('message', (message) => resolve(message as string[]))
+    child.once('message', (message: StartMessage) => {
+      if ('lines' in message) resolve(message.lines)
+      else reject(refused(message.error))
+    })
     child.once('error', reject)
     child.once('close', () => {
       reject(new PerdureError('PERDURE_IO', `The server did not start: ${errorsIn(log, size)}`))
@@ -53,14 +58,18 @@ export async function detach({ args, logFile, pidFile, file, env = process.env }
   return [...lines, `Running in the background, pid ${child.pid}, log ${log}`]
 }
 
+/** What a server tells who has started it in the background. */
+export type StartMessage = { readonly lines: string[] } | { readonly error: ToldError }
+
+function refused({ code, message, details }: ToldError): PerdureError {
+  return new PerdureError(code as ErrorCode, `The server did not start: ${message}`, { details: { ...details } })
+}
+
 function openLog(path: string): number {
   try {
     return openSync(path, 'a', 0o640)
   } catch (cause) {
-    throw new PerdureError('PERDURE_IO', `The log ${path} cannot be written: ${(cause as Error).message}`, {
-      details: { path },
-      cause,
-    })
+    throw fileError(cause, path, `The log ${path} cannot be written`)
   }
 }
 

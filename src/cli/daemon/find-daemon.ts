@@ -1,6 +1,6 @@
 import { readFileSync, realpathSync } from 'node:fs'
 import { PerdureError } from '../../index.js'
-import { chooseTarget, type TargetFlags } from '../target.js'
+import { chooseTarget, DEFAULT_PORT, type TargetFlags } from '../target.js'
 import { type RunningDaemon, runningDaemons } from './run-files.js'
 
 /** Flags that say which server is meant. */
@@ -29,7 +29,16 @@ export function findDaemon(flags: DaemonFlags): RunningDaemon | undefined {
   }
   if (url === undefined && host === undefined && port === undefined && socket === undefined) return only(daemons)
   const target = chooseTarget(flags)
-  return daemons.find(({ urls }) => target.kind === 'server' && urls.includes(target.url))
+  if (target.kind === 'file') return undefined
+  const place = placeOf(target.url)
+  return daemons.find(({ urls }) => urls.some((each) => placeOf(each) === place))
+}
+
+/** What is the same for all addresses of one socket: names of this machine mean the same, and TLS makes no difference. */
+function placeOf(url: string): string {
+  const [, host = '', port = DEFAULT_PORT] = /^perdure(?:\+tls)?:\/\/(\[.+\]|[^:/]+)(?::(\d+))?\/?$/i.exec(url) ?? []
+  if (host === '') return url
+  return `${/^(localhost|127\.0\.0\.1|\[::1\])$/i.test(host) ? 'here' : host}:${port}`
 }
 
 /**

@@ -4,14 +4,15 @@ import { open, PerdureError, repairFile } from '../../index.js'
 /**
  * If a file is too damaged to be opened, puts a repaired one in its place, and keeps the damaged one beside it.
  *
+ * @param serializer of the states, which a damaged file may no longer tell
  * @returns what was done, for people; undefined if nothing was
  * @throws PerdureError as `repairFile()` does
  */
-export async function repairInPlace(file: string): Promise<string | undefined> {
+export async function repairInPlace(file: string, serializer?: string): Promise<string | undefined> {
   if (!(await isDamaged(file))) return undefined
   const repaired = `${file}.repaired`
   const kept = `${file}.damaged-${new Date().toISOString().replaceAll(':', '')}`
-  const report = await repairFile(file, { to: repaired })
+  const report = await repairFile(file, { to: repaired, serializer })
   renameSync(file, kept)
   renameSync(repaired, file)
   // They belong to the damaged one.

@@ -1,6 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
+import { PerdureError } from '../../index.js'
+import { fileError } from '../file-error.js'
 
 /** A server of this user's that runs on this machine, as it has said itself when it was ready. */
 export interface RunningDaemon {
@@ -28,12 +30,28 @@ interface RunFile extends RunningDaemon {
   readonly startTime: string | undefined
 }
 
-/** Where servers say that they run. Only its owner may write there: whoever can could have any process stopped in his place. */
+/**
+ * Where servers say that they run. Only its owner may write there: whoever else can could have any process stopped in
+ * the owner's name.
+ *
+ * @throws PerdureError `PERDURE_PERMISSION` if others can, or it cannot be made; `PERDURE_NOT_FOUND`
+ */
 export function runDirectory(): string {
   const runtime = process.env['XDG_RUNTIME_DIR']
-  const path = runtime === undefined ? join(tmpdir(), `perdure-${userInfo().uid}`) : join(runtime, 'perdure')
-  mkdirSync(path, { recursive: true, mode: 0o700 })
-  return path
+  const path = runtime ? join(runtime, 'perdure') : join(tmpdir(), `perdure-${userInfo().uid}`)
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    throw fileError(cause, path, `The folder ${path}, where servers say that they run, cannot be made`)
+  }
+  const { uid, mode } = lstatSync(path)
+  // Where there are no users, as on Windows, folders of the user are his alone.
+  if (process.getuid === undefined || (uid === process.getuid() && (mode & 0o022) === 0)) return path
+  throw new PerdureError(
+    'PERDURE_PERMISSION',
+    `The folder ${path}, where servers say that they run, is not yours, or others may write there. Remove it, or set XDG_RUNTIME_DIR to a folder of your own.`,
+    { details: { path } },
+  )
 }
 
 /** Tells `perdure db stop` and others of a server in this process, until {@link forget}. */
@@ -71,10 +89,13 @@ function read(path: string): RunningDaemon | undefined {
   return undefined
 }
 
+/** Whether a process goes on. One that has ended may still be there until its parent has asked how. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
-    return true
+    const status = statusOf(pid)
+    // Its threads may go on after its first one.
+    return !(status?.[0] === 'Z' && Number(status[17]) <= 1)
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
@@ -82,10 +103,15 @@ export function isAlive(pid: number): boolean {
 
 /** When a process was started, in ticks since the machine was; undefined where there is no /proc. */
 function startTimeOf(pid: number): string | undefined {
+  return statusOf(pid)?.[19]
+}
+
+/** What Linux tells of a process behind its name, its state first; undefined where there is no /proc. See proc(5). */
+function statusOf(pid: number): string[] | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The name of the program, in parentheses, may hold anything; the time is the 20th field behind it.
-    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19]
+    // The name of the program, in parentheses, may hold anything.
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')
   } catch {
     return undefined
   }

@@ -1,11 +1,13 @@
 import { PerdureError } from '../../index.js'
 import type { LogLevel, ServeOptions } from '../../server.js'
+import { socketPath } from '../target.js'
 
 /** The flags of `perdure db start` that are passed on. */
 export interface StartFlags {
   readonly serializer?: string | undefined
   readonly storage?: string | undefined
   readonly durability?: string | undefined
+  readonly index?: string | undefined
   readonly readonly: boolean
   readonly host?: string | undefined
   readonly port?: number | undefined
@@ -28,11 +30,12 @@ export interface StartFlags {
 
 /** What `open()` is to do with the file. */
 export function storageOptions(flags: StartFlags): Record<string, unknown> {
-  const { serializer, storage, durability, readonly } = flags
+  const { serializer, storage, durability, index, readonly } = flags
   return defined({
     serializer,
     storage,
     durability,
+    index,
     readonly: readonly || undefined,
     gcBytes: flags['gc-bytes'],
     gcInterval: flags['gc-interval'],
@@ -41,7 +44,8 @@ export function storageOptions(flags: StartFlags): Record<string, unknown> {
 }
 
 /**
- * What `serve()` is to do. A socket takes the place of the TCP address, unless that is given as well.
+ * What `serve()` is to do. A socket, also one that systemd passes, takes the place of the TCP address, unless that is
+ * given as well.
  *
  * @throws PerdureError `PERDURE_ARGUMENT` for a umask that is no octal number, or half of a pair of TLS files
  */
@@ -49,11 +53,13 @@ export function serveOptions(flags: StartFlags): ServeOptions {
   const { host, port, socket, owner, group, umask, insecure, users } = flags
   const tls = tlsFiles(flags)
   const tcp = defined({ host, port, tls: tls === undefined ? undefined : true })
-  const wantsTcp = socket === undefined || host !== undefined || port !== undefined
+  const activated = process.env['LISTEN_PID'] === String(process.pid)
+  const wantsTcp = host !== undefined || port !== undefined || (socket === undefined && !activated)
+  const listen = [...(socket === undefined ? [] : [{ path: socketPath(socket) }]), ...(wantsTcp ? [tcp] : [])]
   const level = (flags['log-level'] ?? 'info') as LogLevel
   return defined({
-    listen: [...(socket === undefined ? [] : [{ path: socket }]), ...(wantsTcp ? [tcp] : [])],
-    socketActivation: process.env['LISTEN_FDS'] === undefined ? undefined : true,
+    listen: listen.length > 0 ? listen : undefined,
+    socketActivation: activated || undefined,
     socket: defined({ owner, group, umask: umask === undefined ? undefined : parseUmask(umask) }),
     tls,
     insecure: insecure || undefined,

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { type Database, open, PerdureError } from '../../index.js'
 import { type RunningServer, type ServeOptions, serve } from '../../server.js'
 import { settingsIn } from '../effective-settings.js'
+import { fileError } from '../file-error.js'
 import { announce, forget } from './run-files.js'
 
 /** How a server is to be started. */
@@ -29,41 +30,51 @@ export interface StartedServer {
  * Serves a database, and lets `perdure db stop` and others know of it. A new database gets its root object, so that
  * the first client may be one that only reads.
  *
- * @throws PerdureError as `open()` and `serve()` do
+ * @throws PerdureError as `open()` and `serve()` do; `PERDURE_PERMISSION` and others if it cannot be said that it runs
  */
 export async function startServer(options: StartOptions): Promise<StartedServer> {
-  const { pidFile } = options
   const database = await openDatabase(options)
+  let server: RunningServer | undefined
   try {
-    const server = await serve(database?.storage ?? options.file, {
+    server = await serve(database?.storage ?? options.file, {
       ...options.serve,
       // An open storage takes no options any more.
       ...(database === undefined ? options.storage : {}),
     })
-    const urls = server.addresses.map(({ url }) => url)
-    const file = options.file === undefined ? undefined : realpathSync(options.file)
-    announce({
-      pid: process.pid,
-      urls,
-      file,
-      args: options.args,
-      cwd: process.cwd(),
-      environment: settingsIn(process.env),
-      logFile: options.logFile === undefined ? undefined : resolve(options.logFile),
-      pidFile: pidFile === undefined ? undefined : resolve(pidFile),
-      since: new Date().toISOString(),
-    })
-    if (pidFile !== undefined) writeFileSync(pidFile, `${process.pid}\n`)
-    const closed = server.closed.finally(async () => {
-      await database?.close()
-      forget(process.pid)
-      if (pidFile !== undefined) rmSync(pidFile, { force: true })
-    })
-    return { server, closed }
+    tell(server, options)
   } catch (error) {
+    await server?.stop()
     await database?.close()
     throw error
   }
+  const closed = server.closed.finally(async () => {
+    await database?.close()
+    forget(process.pid)
+    if (options.pidFile !== undefined) rmSync(options.pidFile, { force: true })
+  })
+  return { server, closed }
+}
+
+/** Says that the server runs, where those who look for it do. */
+function tell(server: RunningServer, { file, args, logFile, pidFile }: StartOptions): void {
+  if (pidFile !== undefined) {
+    try {
+      writeFileSync(pidFile, `${process.pid}\n`)
+    } catch (cause) {
+      throw fileError(cause, pidFile, `The pid file ${pidFile} cannot be written`)
+    }
+  }
+  announce({
+    pid: process.pid,
+    urls: server.addresses.map(({ url }) => url),
+    file: file === undefined ? undefined : realpathSync(file),
+    args,
+    cwd: process.cwd(),
+    environment: settingsIn(process.env),
+    logFile: logFile === undefined ? undefined : resolve(logFile),
+    pidFile: pidFile === undefined ? undefined : resolve(pidFile),
+    since: new Date().toISOString(),
+  })
 }
 
 /** Undefined for a database of Durus programs, whose objects only they understand. */

@@ -1,6 +1,8 @@
 import { Flags } from '@oclif/core'
+import { quote, typed } from '../../cli/hints.js'
 import { makeCertificates } from '../../cli/make-certificates.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
+import { bracketed } from '../../cli/target.js'
 
 export default class CertsCreate extends PerdureCommand {
   static override summary = 'Make a key and a certificate, for trying TLS.'
@@ -23,12 +25,12 @@ authority that they trust.`
   async run(): Promise<void> {
     const { flags } = await this.parse(CertsCreate)
     const { cert, key } = await makeCertificates(flags.directory, flags.host, flags.days)
-    const [host] = flags.host
+    const bin = typed(this.config.bin)
+    const [host = ''] = flags.host
+    const [certFile, keyFile] = [quote(cert), quote(key)]
     this.log(`${cert}: the certificate, for ${flags.host.join(', ')}`)
     this.log(`${key}: the private key, readable by you alone`)
-    this.log(
-      `  serve with:   ${this.config.bin} db start --tls-cert ${cert} --tls-key ${key} --users FILE --host ${host}`,
-    )
-    this.log(`  connect with: ${this.config.bin} db client perdure+tls://${host} --tls-ca ${cert} --user NAME`)
+    this.log(`  serve with:   ${bin} db start --tls-cert ${certFile} --tls-key ${keyFile} --users FILE --host ${host}`)
+    this.log(`  connect with: ${bin} db client perdure+tls://${bracketed(host)} --tls-ca ${certFile} --user NAME`)
   }
 }

@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { count } from '../../cli/count.js'
-import { interruptSignal } from '../../cli/interrupt.js'
+import { diagnose } from '../../cli/diagnose.js'
 import { parsePoint } from '../../cli/parse.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
 import { formatBytes } from '../../cli/progress.js'
@@ -24,12 +24,13 @@ export default class DbCensus extends PerdureCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(DbCensus)
     await using db = await openTarget(flags, args.database, { readonly: true })
-    const options = { signal: interruptSignal(), ...(flags.at !== undefined && { at: parsePoint(flags.at) }) }
-    const classes = await db.census(options)
+    const at = flags.at === undefined ? {} : { at: parsePoint(flags.at) }
+    const quiet = this.jsonEnabled()
+    const classes = await diagnose(db, quiet, (options) => db.census({ ...options, ...at }))
     const rows = classes.map(({ className, objects, bytes }) => [className, objects, bytes])
     this.log(renderTable(['class', 'objects', 'bytes'], rows))
     if (!flags.unreachable) return { classes }
-    const unreachable = await db.unreachable(options).totals()
+    const unreachable = await diagnose(db, quiet, (options) => db.unreachable({ ...options, ...at }).totals())
     this.log(`A pack would remove ${count(unreachable.objects, 'object')}, ${formatBytes(unreachable.bytes)}.`)
     return { classes, unreachable }
   }

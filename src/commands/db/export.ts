@@ -2,10 +2,11 @@ import { createWriteStream, rmSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Flags } from '@oclif/core'
+import { fileError } from '../../cli/file-error.js'
 import { interruptSignal } from '../../cli/interrupt.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
-import { databaseArg, openTarget, targetFlags } from '../../cli/target.js'
-import { exportLines } from '../../export-lines.js'
+import { databaseArg, openTargetStorage, targetFlags } from '../../cli/target.js'
+import { exportLines } from '../../json-lines.js'
 
 export default class DbExport extends PerdureCommand {
   static override summary = 'Write all objects as lines of JSON, from which `db import` makes the same database.'
@@ -23,24 +24,35 @@ export default class DbExport extends PerdureCommand {
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(DbExport)
-    await using db = await openTarget(flags, args.database, { readonly: true })
-    const lines = Readable.from(exportLines(db.storage, interruptSignal()))
-    const { output } = flags
-    if (output === undefined) {
-      await pipeline(lines, process.stdout, { end: false })
-      return
-    }
-    // Others may not be meant to read what the database holds.
-    const file = createWriteStream(output, { flags: 'wx', mode: 0o600 })
-    let isOurs = false
-    file.once('open', () => {
-      isOurs = true
-    })
+    const storage = await openTargetStorage(flags, args.database)
     try {
-      await pipeline(lines, file)
-    } catch (error) {
-      if (isOurs) rmSync(output, { force: true })
-      throw error
+      await write(Readable.from(exportLines(storage, interruptSignal())), flags.output)
+    } finally {
+      await storage.close()
     }
   }
+}
+
+async function write(lines: Readable, output: string | undefined): Promise<void> {
+  if (output === undefined) {
+    await pipeline(lines, process.stdout, { end: false }).catch(unlessEnough)
+    return
+  }
+  // Others may not be meant to read what the database holds.
+  const file = createWriteStream(output, { flags: 'wx', mode: 0o600 })
+  let isOurs = false
+  file.once('open', () => {
+    isOurs = true
+  })
+  try {
+    await pipeline(lines, file)
+  } catch (error) {
+    if (isOurs) rmSync(output, { force: true })
+    throw fileError(error, output, `${output} cannot be written`)
+  }
+}
+
+/** Whoever reads the lines may have seen enough, as `head` does. */
+function unlessEnough(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
 }

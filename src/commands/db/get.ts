@@ -1,6 +1,6 @@
 import { Args } from '@oclif/core'
 import { PerdureCommand } from '../../cli/perdure-command.js'
-import { render, toPlain } from '../../cli/render.js'
+import { render, toPlain, wantsColors } from '../../cli/render.js'
 import { openTarget, targetFlags } from '../../cli/target.js'
 
 export default class DbGet extends PerdureCommand {
@@ -18,9 +18,10 @@ export default class DbGet extends PerdureCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(DbGet)
     await using db = await openTarget(flags, undefined, { readonly: true })
-    return db.view((_root, connection) => {
+    // Awaited here, because the database is closed when this function returns.
+    return await db.view((_root, connection) => {
       const value = connection.find(args.path)
-      this.log(typeof value === 'string' ? value : render(value, process.stdout.isTTY))
+      this.log(typeof value === 'string' ? value : render(value, wantsColors()))
       return { value: toPlain(value, 2) }
     })
   }

@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core'
-import { interruptSignal } from '../../cli/interrupt.js'
+import { diagnose } from '../../cli/diagnose.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
 import { renderTable } from '../../cli/table.js'
 import { databaseArg, openTarget, targetFlags } from '../../cli/target.js'
@@ -17,7 +17,7 @@ export default class DbLargest extends PerdureCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(DbLargest)
     await using db = await openTarget(flags, args.database, { readonly: true })
-    const objects = await db.largest(flags.count, { signal: interruptSignal() })
+    const objects = await diagnose(db, this.jsonEnabled(), (options) => db.largest(flags.count, options))
     this.log(
       renderTable(
         ['oid', 'class', 'bytes'],

@@ -25,7 +25,8 @@ export default class DbLs extends PerdureCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(DbLs)
     await using db = await openTarget(flags, undefined, { readonly: true })
-    return db.view((_root, connection) => {
+    // Awaited here, because the database is closed when this function returns.
+    return await db.view((_root, connection) => {
       const shown: { key: unknown; value: unknown }[] = []
       let more = false
       for (const entry of entriesOf(connection.find(args.path))) {

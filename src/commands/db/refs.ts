@@ -1,5 +1,5 @@
 import { Args, Flags } from '@oclif/core'
-import { interruptSignal } from '../../cli/interrupt.js'
+import { diagnose } from '../../cli/diagnose.js'
 import { parseNumber } from '../../cli/parse.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
 import { renderTable } from '../../cli/table.js'
@@ -20,10 +20,12 @@ export default class DbRefs extends PerdureCommand {
     const oid = parseNumber('An oid', args.oid)
     await using db = await openTarget(flags, undefined, { readonly: true })
     const referrers: { oid: number; className: string }[] = []
-    for await (const { oid: from, className } of db.referrers(oid, { signal: interruptSignal() })) {
-      referrers.push({ oid: from, className })
-      if (referrers.length === flags.limit) break
-    }
+    await diagnose(db, this.jsonEnabled(), async (options) => {
+      for await (const { oid: from, className } of db.referrers(oid, options)) {
+        referrers.push({ oid: from, className })
+        if (referrers.length === flags.limit) break
+      }
+    })
     this.log(
       renderTable(
         ['oid', 'class'],

@@ -1,7 +1,7 @@
 import { Args, Flags } from '@oclif/core'
 import { parseNumber, parsePoint } from '../../cli/parse.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
-import { render, toPlain } from '../../cli/render.js'
+import { render, toPlain, wantsColors } from '../../cli/render.js'
 import { openTarget, targetFlags } from '../../cli/target.js'
 import { PerdureError } from '../../index.js'
 
@@ -30,7 +30,7 @@ export default class DbShow extends PerdureCommand {
         },
       )
     }
-    this.log(render(object, process.stdout.isTTY))
+    this.log(render(object, wantsColors()))
     return { tid: connection.tid, object: toPlain(object, 1) }
   }
 }

@@ -1,10 +1,14 @@
 import { Flags } from '@oclif/core'
-import { detach } from '../../cli/daemon/detach.js'
+import { detach, type StartMessage } from '../../cli/daemon/detach.js'
 import { repairInPlace } from '../../cli/daemon/repair-in-place.js'
 import { serveOptions, storageOptions } from '../../cli/daemon/start-options.js'
 import { startServer } from '../../cli/daemon/start-server.js'
+import { typed } from '../../cli/hints.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
 import { booleanFlag, integerFlag, numberFlag, stringFlag } from '../../cli/setting-flags.js'
+import { filePath } from '../../cli/target.js'
+import { toldError } from '../../cli/told-error.js'
+import { PerdureError } from '../../index.js'
 
 export default class DbStart extends PerdureCommand {
   static override summary = 'Serve a database to other processes.'
@@ -21,6 +25,7 @@ Ctrl-C or \`<%= config.bin %> db stop\` stop it; what clients have committed is 
     serializer: stringFlag('serializer'),
     storage: stringFlag('storage'),
     durability: stringFlag('durability'),
+    index: stringFlag('index'),
     readonly: booleanFlag('readonly'),
     repair: booleanFlag('repair'),
     host: stringFlag('host'),
@@ -47,7 +52,8 @@ Ctrl-C or \`<%= config.bin %> db stop\` stop it; what clients have committed is 
   async run(): Promise<void> {
     const { flags } = await this.parse(DbStart)
     const args = this.argv.filter((arg) => arg !== '--detach')
-    const { file, 'pid-file': pidFile, 'log-file': logFile } = flags
+    const file = flags.file === undefined ? undefined : filePath(flags.file)
+    const { 'pid-file': pidFile, 'log-file': logFile } = flags
     const storage = storageOptions(flags)
     const serve = serveOptions(flags)
     if (flags.detach) {
@@ -55,17 +61,27 @@ Ctrl-C or \`<%= config.bin %> db stop\` stop it; what clients have committed is 
       return
     }
     if (flags.repair && file !== undefined) {
-      const report = await repairInPlace(file)
+      const report = await repairInPlace(file, flags.serializer)
       if (report !== undefined) this.log(report)
     }
     const { server, closed } = await startServer({ file, storage, serve, pidFile, args, logFile })
+    const access = [flags.users && ' --user NAME', flags['tls-ca'] && ' --tls-cert FILE --tls-key FILE']
     const lines = server.addresses.flatMap(({ url }) => [
       `Serving ${file ?? 'a temporary database'} at ${url}`,
-      `  connect with: ${this.config.bin} db client ${url}`,
+      `  connect with: ${typed(this.config.bin)} db client ${url}${access.filter(Boolean).join('')}`,
     ])
     for (const line of lines) this.log(line)
-    // Who started it in the background may have gone meanwhile.
-    process.send?.(lines, undefined, undefined, () => {})
+    this.#tellStarter({ lines })
     await closed
+  }
+
+  protected override async catch(error: Error): Promise<unknown> {
+    if (error instanceof PerdureError) this.#tellStarter({ error: toldError(error) })
+    return super.catch(error)
+  }
+
+  /** Who started it in the background may have gone meanwhile. */
+  #tellStarter(message: StartMessage): void {
+    process.send?.(message, undefined, undefined, () => {})
   }
 }

@@ -1,5 +1,5 @@
 import { daemonFlags } from '../../cli/daemon/daemon-flags.js'
-import { findDaemon } from '../../cli/daemon/find-daemon.js'
+import { findDaemon, noSuchServer } from '../../cli/daemon/find-daemon.js'
 import { EXIT } from '../../cli/exit-codes.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
 import { renderTable } from '../../cli/table.js'
@@ -10,7 +10,9 @@ const TIMEOUT_MS = 3000
 
 export default class DbStatus extends PerdureCommand {
   static override summary = 'Show whether a server runs, and its statistics and latencies.'
-  static override description = `Ends with ${EXIT.unreachable} if there is no server.`
+  static override description =
+    `Ends with ${EXIT.notFound} if no server of yours serves the file that is named, and with
+${EXIT.unreachable} if nobody answers at the address.`
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --url perdure://db.example:2972 --json',
@@ -21,6 +23,8 @@ export default class DbStatus extends PerdureCommand {
   async run(): Promise<unknown> {
     const { flags } = await this.parse(DbStatus)
     const daemon = findDaemon(flags)
+    // Whoever else answers is not the server that is meant.
+    if (daemon === undefined && (flags.file ?? flags['pid-file']) !== undefined) throw noSuchServer()
     const [url] = daemon?.urls ?? []
     // A file is no answer to the question whether it is served.
     const server = url === undefined ? { ...flags, file: undefined } : { ...flags, file: undefined, url }

@@ -1,4 +1,5 @@
-import type { Oid } from '../oid.js'
+import { PerdureError } from '../errors.js'
+import { isId, type Oid } from '../oid.js'
 import type { RecordBatch, Storage } from '../storage.js'
 import { type ObjectSummary, summaryOf } from './object-summary.js'
 import { type DiagnosticOptions, scanStorage } from './scan-storage.js'
@@ -8,13 +9,14 @@ import { type DiagnosticOptions, scanStorage } from './scan-storage.js'
  * ends when the loop does.
  *
  * @param oid of an object that need not exist
- * @throws PerdureError what {@link Storage.snapshotAt} and {@link Snapshot.scan} throw; the reason of `signal`
+ * @throws PerdureError `PERDURE_ARGUMENT` for what is no oid; what {@link Storage.snapshotAt} and {@link Snapshot.scan} throw; the reason of `signal`
  */
 export async function* referrers(
   storage: Storage,
   oid: Oid,
   options: DiagnosticOptions = {},
 ): AsyncGenerator<ObjectSummary, void> {
+  if (!isId(oid)) throw new PerdureError('PERDURE_ARGUMENT', `${String(oid)} is not an oid: oidOf(object) gives one.`)
   for await (const batch of scanStorage(storage, options)) {
     for (const position of referring(batch, oid)) yield summaryOf(batch, position)
   }

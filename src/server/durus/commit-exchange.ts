@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { PerdureError } from '../../core/errors.js'
+import { type Conflict, PerdureError } from '../../core/errors.js'
 import { type Oid, ROOT_OID } from '../../core/oid.js'
 import type { CommitResult, RecordWrite } from '../../core/storage.js'
 import type { SessionHost } from '../session-host.js'
@@ -49,8 +49,7 @@ export class CommitExchange {
       return readTransaction(input, service.limits.transactionBytes)
     })
     if (writes.length === 0) return
-    await this.#checkOids(writes)
-    const stored = await this.#store(writes)
+    const stored = (await this.#areThere(writes)) ? await this.#store(writes) : this.#refuse([])
     await output.send(Buffer.of(stored ? STATUS.okay : STATUS.invalid))
   }
 
@@ -70,9 +69,12 @@ export class CommitExchange {
     }
   }
 
-  /** A client may store objects that there are, and new ones with oids that it was given. */
-  async #checkOids(writes: readonly RecordWrite[]): Promise<void> {
-    const { service, unused } = this.#committer
+  /**
+   * A client may store objects that there are, and new ones with oids that it was given. False if it stores one that
+   * was removed and of which it need not know that: it drops what it has then, as after any conflict.
+   */
+  async #areThere(writes: readonly RecordWrite[]): Promise<boolean> {
+    const { service, told, unused } = this.#committer
     if (unused.has(ROOT_OID) && writes.some(({ oid }) => oid === ROOT_OID) && service.rootExists()) {
       throw surprise(ROOT_OID, 'was given it for a new root, but another one has made the root')
     }
@@ -81,8 +83,11 @@ export class CommitExchange {
       if (next > 0) await nextTurn()
       const some = known.slice(next, next + LOOKED_UP)
       const missing = service.atNewest((snapshot) => some.find((oid) => snapshot.load(oid) === undefined))
-      if (missing !== undefined) throw surprise(missing, 'was not given this oid, and there is no such object')
+      if (missing === undefined) continue
+      if (told.mayBeRemoved(missing)) return false
+      throw surprise(missing, 'was not given this oid, and there is no such object')
     }
+    return true
   }
 
   /** Returns false if there was a conflict. */
@@ -93,17 +98,20 @@ export class CommitExchange {
     const { tid, conflicts } = await this.#commit(writes)
     const durationMs = performance.now() - startedAt
     statistics.commitLatency.record(durationMs)
-    if (tid === undefined) {
-      statistics.conflicts++
-      host.log({ event: 'conflict', user, conflicts: conflicts.length })
-      return false
-    }
+    if (tid === undefined) return this.#refuse(conflicts)
     told.committed(tid)
     for (const { oid } of writes) unused.delete(oid)
     if (service.rootExists()) service.rootClaim.settle()
     statistics.commits++
     host.log({ event: 'committed', user, tid, records: writes.length, durationMs })
     return true
+  }
+
+  #refuse(conflicts: readonly Conflict[]): false {
+    const { host, user } = this.#committer
+    host.services.statistics.conflicts++
+    host.log({ event: 'conflict', user, conflicts: conflicts.length })
+    return false
   }
 
   /** A reference to an object that a pack has removed is answered as a conflict: the client then drops what it has. */

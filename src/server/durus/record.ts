@@ -1,13 +1,13 @@
 import { PerdureError } from '../../core/errors.js'
 import type { Oid } from '../../core/oid.js'
-import { encodeUntypedRecord, untypedRecord } from '../../core/record.js'
+import { encodePickleRecord } from '../../core/pickle-record.js'
+import { untypedRecord } from '../../core/record.js'
 import type { RecordWrite } from '../../core/storage.js'
-import { classNameOf } from './class-name.js'
 import { type DurusWriter, readOid } from './format.js'
 
 /*
  * A Durus record is: oid, int8; length of the data, int4; data; oids that the data refers to, int8 each, up to the end.
- * Perdure keeps the data as the state, byte for byte, and the oids as references to objects of any class.
+ * core/pickle-record.ts makes of it what Perdure keeps.
  */
 
 const HEAD_BYTES = 12
@@ -29,7 +29,7 @@ export function readWrite(bytes: Buffer): RecordWrite {
   const data = bytes.subarray(8 + HEAD_BYTES, dataEnd)
   const references: Oid[] = []
   for (let at = dataEnd; at < bytes.length; at += 8) references.push(requireOid(bytes, at))
-  return { oid, data: encodeUntypedRecord(classNameOf(data), references, data) }
+  return { oid, data: encodePickleRecord(data, references) }
 }
 
 /** Appends the length of a Durus record and then the record that {@link readWrite} had made this one of. */

@@ -14,6 +14,8 @@ export class Told {
   /** What the transactions after `#tid`, up to `#upTo`, have changed. */
   #gathered: Oid[] = []
   #upTo: Tid
+  /** Some list was made of the objects there are, so that it lacked those that were gone. */
+  #lacksRemovals = false
 
   /** The client knows nothing yet, so nothing it knows can be out of date. */
   constructor(storage: Storage) {
@@ -46,15 +48,25 @@ export class Told {
   }
 
   /**
-   * Objects that were removed are not found. That does no harm: oids are not used again, and a commit that refers to a
-   * removed object is refused.
+   * Objects that were removed are not found. That does no harm: oids are not used again, and a commit that stores a
+   * removed object, or refers to one, is refused.
    */
   async #scan(snapshot: Snapshot): Promise<void> {
+    this.#lacksRemovals = true
     for await (const { oids, tids } of snapshot.scan()) {
       for (let i = 0; i < oids.length; i++) {
         if ((tids[i] as Tid) > this.#upTo) this.#gathered.push(oids[i] as Oid)
       }
     }
+  }
+
+  /** Whether a missing object may have been removed without the client's knowledge. */
+  mayBeRemoved(oid: Oid): boolean {
+    if (this.#lacksRemovals) return true
+    const snapshot = this.#storage.snapshot()
+    snapshot.release()
+    const changed = this.#storage.changes(this.#tid, snapshot.tid)
+    return changed === undefined || [...changed].includes(oid)
   }
 
   /** What has been gathered. The client is being told. */

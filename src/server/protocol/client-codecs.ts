@@ -1,8 +1,7 @@
 import { PerdureError } from '../../core/errors.js'
 import type { Oid } from '../../core/oid.js'
-import type { RecordWrite, Retention } from '../../core/storage.js'
+import type { RecordWrite } from '../../core/storage.js'
 import { bare, type Codecs } from './codec.js'
-import type { FrameWriter } from './frame-writer.js'
 import { readJson, writeJson } from './json-fields.js'
 import { readLimits } from './limit-codec.js'
 import {
@@ -13,6 +12,7 @@ import {
   type Request,
   TOKEN_BYTES,
 } from './messages.js'
+import { readPoint, readRetention, writePoint, writeRetention } from './moment-codec.js'
 import type { PayloadReader } from './payload-reader.js'
 import { recordsBytes } from './record-codecs.js'
 
@@ -21,8 +21,6 @@ const MAX_AGENT_BYTES = 1024
 const MAX_VERSIONS = 32
 const MAX_MECHANISM_BYTES = 64
 const MAX_AUTHENTICATION_BYTES = 16_384
-
-type Point = { readonly tid: number } | { readonly time: number }
 
 const opening: Pick<Codecs<Request>, 'hello' | 'authenticate' | 'ping'> = {
   hello: {
@@ -229,67 +227,6 @@ export const clientCodecs: Codecs<Request | ClientNotice> = {
   ...writing,
   ...managing,
   ...notices,
-}
-
-function writePoint(out: FrameWriter, point: Point | undefined): void {
-  if (point === undefined) {
-    out.u8(0)
-  } else if ('tid' in point) {
-    out.u8(1)
-    out.id(point.tid)
-  } else {
-    out.u8(2)
-    out.f64(point.time)
-  }
-}
-
-function readPoint(input: PayloadReader): Point | undefined {
-  switch (input.u8()) {
-    case 0:
-      return undefined
-    case 1:
-      return { tid: input.id() }
-    case 2:
-      return { time: input.f64() }
-    default:
-      throw input.error('it means no moment')
-  }
-}
-
-/** The numbers may be anything: it is the storage that says what makes sense. */
-function writeRetention(out: FrameWriter, retain: Retention | undefined): void {
-  if (retain === undefined) {
-    out.u8(0)
-    return
-  }
-  const [tag, value] =
-    'tid' in retain
-      ? [1, retain.tid]
-      : 'date' in retain
-        ? [2, retain.date.getTime()]
-        : 'durationMs' in retain
-          ? [3, retain.durationMs]
-          : [4, retain.transactions]
-  out.u8(tag)
-  out.f64(value)
-}
-
-function readRetention(input: PayloadReader): Retention | undefined {
-  const tag = input.u8()
-  if (tag === 0) return undefined
-  const value = input.f64()
-  switch (tag) {
-    case 1:
-      return { tid: value }
-    case 2:
-      return { date: new Date(value) }
-    case 3:
-      return { durationMs: value }
-    case 4:
-      return { transactions: value }
-    default:
-      throw input.error('it retains nothing that is known')
-  }
 }
 
 function readWrites(input: PayloadReader): RecordWrite[] {

@@ -9,7 +9,7 @@ import type { Exchange, ReplyOf } from './exchange.js'
 const PAUSE_MS = 20
 
 /** Errors after which asking again may help. */
-const PASSING: ReadonlySet<string> = new Set<ErrorCode>(['PERDURE_DISCONNECTED', 'PERDURE_TIMEOUT'])
+const PASSING: ReadonlySet<string> = new Set<ErrorCode>(['PERDURE_BUSY', 'PERDURE_DISCONNECTED', 'PERDURE_TIMEOUT'])
 
 /** What became of a request: the answer, or why there is none. */
 type Sent = { readonly reply: Reply } | { readonly lost: PerdureError }

@@ -1,8 +1,20 @@
-import type { TransactionInfo, TransactionRange } from '../../core/storage.js'
+import { PerdureError } from '../../core/errors.js'
+import { isId, type Tid } from '../../core/oid.js'
+import type { PointInTime, TransactionInfo, TransactionRange } from '../../core/storage.js'
 import type { Request } from '../../server/protocol/messages.js'
 import type { Exchange } from './exchange.js'
 import { streamParts } from './part-stream.js'
-import { pointOf } from './request-checks.js'
+
+/**
+ * A moment as it is sent.
+ *
+ * @throws PerdureError `PERDURE_ARGUMENT` for a number that is no tid
+ */
+export function pointOf(at: PointInTime): { readonly tid: Tid } | { readonly time: number } {
+  if (typeof at !== 'number') return { time: at.getTime() }
+  if (!isId(at)) throw new PerdureError('PERDURE_ARGUMENT', `${at} is not a transaction identifier.`)
+  return { tid: at }
+}
 
 /**
  * Past transactions, as the server lists them.

@@ -270,6 +270,14 @@ describe('Diagnostics', () => {
     expect(storage.open).to.equal(0)
   })
 
+  it('referrers refuses what is no oid', async () => {
+    for (const oid of [-1, 1.5, Number.NaN, '1', undefined]) {
+      const error = await collect(referrers(storage, oid as number)).catch((reason: unknown) => reason)
+      expect(error, String(oid)).to.have.property('code', 'PERDURE_ARGUMENT')
+    }
+    expect(storage.batches).to.equal(0)
+  })
+
   it('unreachable can be stopped while references are followed', async () => {
     // A chain: one object after the other is reached.
     const count = 40_000

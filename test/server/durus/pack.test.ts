@@ -6,6 +6,13 @@ import { durusRecord } from '../../support/durus-client.js'
 import { DURUS_ROOT, DurusStage } from '../../support/durus-stage.js'
 import { TemporaryDirectory } from '../../support/temporary-directory.js'
 
+/** Cannot say what has changed, as after a pack that removes very much. */
+class ForgetfulStorage extends MemoryStorage {
+  override changes(): undefined {
+    return undefined
+  }
+}
+
 describe('A pack that a Durus client asks for', () => {
   const stage = new DurusStage()
   let directory: TemporaryDirectory
@@ -49,6 +56,36 @@ describe('A pack that a Durus client asks for', () => {
       expect(await client.commit({ ...DURUS_ROOT, references: [] })).to.equal('O')
     })
   }
+
+  describe('removes an object that another one has at hand, who then', () => {
+    async function stored(storage: Storage) {
+      const { client, connect } = await stage.startWithRoot({}, storage)
+      const lost = await client.newOid()
+      await client.commit({ ...DURUS_ROOT, references: [lost] }, { oid: lost, data: 'lost' })
+      await client.commit(DURUS_ROOT)
+      return { other: await connect(), lost }
+    }
+
+    it('gets a conflict for storing it, if it was removed just before its transaction', async () => {
+      const storage = new MemoryStorage({ serializer: 'pickle' })
+      const { other, lost } = await stored(storage)
+      expect(await other.beginCommit()).to.deep.equal([])
+      await storage.pack()
+      expect(await other.finishCommit([{ oid: lost, data: 'found' }])).to.equal('I')
+      expect(await other.sync()).to.deep.equal([lost])
+      expect(await other.commit({ ...DURUS_ROOT, data: 'more' })).to.equal('O')
+    })
+
+    it('gets a conflict, too, if nobody knows any more what was removed', async () => {
+      const storage = new ForgetfulStorage({ serializer: 'pickle' })
+      const { other, lost } = await stored(storage)
+      await storage.pack()
+      expect(await other.beginCommit()).to.deep.equal([])
+      expect(await other.finishCommit([{ oid: lost, data: 'found' }])).to.equal('I')
+      expect(await other.load(lost)).to.equal('K')
+      expect(await other.commit({ ...DURUS_ROOT, data: 'more' })).to.equal('O')
+    })
+  })
 
   it('leaves a file that is sound, and does not give oids again', async () => {
     const { server, client } = await stage.startWithRoot({}, await FileStorage.open(path(), { serializer: 'pickle' }))

@@ -1,5 +1,6 @@
-import { PICKLE } from '../../core/pickle.js'
-import { MAX_CLASS_NAME } from '../../core/record.js'
+import type { Oid } from './oid.js'
+import { PICKLE } from './pickle.js'
+import { encodeUntypedRecord, MAX_CLASS_NAME } from './record.js'
 
 /** The opcodes that a class is pickled with: PROTO, its version, GLOBAL. */
 const PROTO = 0x80
@@ -8,6 +9,14 @@ const GLOBAL = 0x63
 const NEWLINE = 0x0a
 
 const DOTTED_NAME = /^[\p{L}_][\p{L}\p{N}_]*(\.[\p{L}_][\p{L}\p{N}_]*)*$/u
+
+/**
+ * Encodes a record of a database of pickles. The data of a Durus record, the pickles of a class and of a state, is kept
+ * as the state, byte for byte, and the oids that follow it as references to objects of any class.
+ */
+export function encodePickleRecord(data: Uint8Array, references: readonly Oid[]): Uint8Array {
+  return encodeUntypedRecord(classNameOf(data), references, data)
+}
 
 /**
  * The name of the class that a Durus record's data begins with, such as `durus.persistent_dict.PersistentDict`. Only
