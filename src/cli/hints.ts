@@ -3,12 +3,13 @@ import type { PerdureError } from '../index.js'
 /**
  * What may help on the command line, where an error has only spoken of what happened or of the options of programs.
  *
- * @param bin the name of the command
+ * @param bin how the command is typed
+ * @param id what it was to do, as `db:repair`
  */
-export function hintsFor({ code, message, details }: PerdureError, bin: string): string[] {
+export function hintsFor({ code, message, details }: PerdureError, bin: string, id = ''): string[] {
   switch (code) {
     case 'PERDURE_TIMEOUT':
-      if (!/ECONNREFUSED|ENOENT/.test(message)) return []
+      if (!/ECONNREFUSED|ENOENT/.test(message) || ['db:status', 'db:stop'].includes(id)) return []
       return [
         `${bin} db start --file FILE, which starts a server`,
         '--file FILE, to do it without a server',
@@ -25,11 +26,8 @@ export function hintsFor({ code, message, details }: PerdureError, bin: string):
       if (details.pid === undefined || details.path === undefined) return []
       return [`${bin} db status --file ${quote(details.path)}, which says at what address it is served, if it is`]
     case 'PERDURE_CORRUPTION':
-      if (details.path === undefined) return []
-      return [
-        `${bin} db verify ${quote(details.path)}, which lists what is wrong`,
-        `${bin} db repair ${quote(details.path)}, which makes a new file of what is good`,
-      ]
+      if (details.path === undefined || id === 'db:repair') return []
+      return [`${bin} db repair ${quote(details.path)}, which makes a new file of what is good`]
     default:
       return []
   }

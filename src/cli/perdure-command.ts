@@ -48,7 +48,7 @@ export abstract class PerdureCommand extends Command {
       return undefined
     }
     if (!(error instanceof PerdureError)) return super.catch(error)
-    const suggestions = hintsFor(error, typed(this.config.bin))
+    const suggestions = hintsFor(error, typed(this.config.bin), this.id)
     this.error(error.message, { code: error.code, exit: exitCodeOf(error.code), suggestions })
   }
 }

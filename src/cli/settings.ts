@@ -73,7 +73,12 @@ export const SETTINGS = {
     otherwise: '20000',
     min: 1,
   },
-  timeoutMs: { kind: 'integer', summary: 'How long to wait for a server, in ms.', otherwise: '30000', min: 1 },
+  timeoutMs: {
+    kind: 'integer',
+    summary: 'How long to wait for a server, in ms.',
+    otherwise: '10000 to get in, 30000 for an answer',
+    min: 1,
+  },
   startup: { kind: 'string', place: 'module', summary: 'File of code that the client runs first.' },
   classes: { kind: 'string', place: 'module', summary: 'Module whose exported persistent classes are known.' },
   pidFile: { kind: 'string', place: 'path', summary: 'File with the number of the server process.' },

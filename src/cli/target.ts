@@ -64,7 +64,7 @@ export type Target =
 export function chooseTarget(flags: TargetFlags, database?: string): Target {
   const { file, url, host, port, socket } = flags
   if (database !== undefined) return parseTarget(database)
-  if (file !== undefined) return { kind: 'file', path: file }
+  if (file !== undefined) return { kind: 'file', path: filePath(file) }
   if (url !== undefined) return parseTarget(url)
   if (socket !== undefined) return { kind: 'server', url: socketUrl(socketPath(socket)) }
   return { kind: 'server', url: `perdure://${bracketed(host ?? DEFAULT_HOST)}:${port ?? DEFAULT_PORT}` }
@@ -79,6 +79,12 @@ export function chooseFile(flags: TargetFlags, database?: string): string {
   const target = chooseTarget(flags, database)
   if (target.kind === 'file') return target.path
   throw new PerdureError('PERDURE_ARGUMENT', 'This works on a file. Name it, or give --file.')
+}
+
+/** @throws PerdureError `PERDURE_ARGUMENT` for the address of a server, where only a file can be meant */
+export function filePath(path: string): string {
+  if (!ADDRESS.test(path)) return path
+  throw new PerdureError('PERDURE_ARGUMENT', `${path} is the address of a server. Name a file.`)
 }
 
 function parseTarget(text: string): Target {

@@ -1,6 +1,7 @@
 import { Args, Flags } from '@oclif/core'
 import { PerdureCommand } from '../cli/perdure-command.js'
 import { runPack } from '../cli/run-pack.js'
+import { filePath } from '../cli/target.js'
 import { packFile } from '../index.js'
 
 export default class Pack extends PerdureCommand {
@@ -27,6 +28,6 @@ export default class Pack extends PerdureCommand {
     const memoryBytes = flags['memory-bytes']
     const more = memoryBytes === undefined ? {} : { memoryBytes }
     const options = { retain: flags.retain, keepOld: flags['keep-old'] }
-    return runPack(this, options, (given) => packFile(args.file, { ...given, ...more }))
+    return runPack(this, options, (given) => packFile(filePath(args.file), { ...given, ...more }))
   }
 }

@@ -21,10 +21,16 @@ const LACKING: ReadonlySet<string> = new Set<ErrorCode>(['PERDURE_CONFLICT', 'PE
  */
 export async function undoTransaction(storage: Storage, tid: Tid, remarks: CommitOptions): Promise<Tid> {
   if (tid === 1) throw new PerdureError('PERDURE_ARGUMENT', 'Transaction 1 has made the database: it cannot be undone.')
-  const info = await transactionInfo(storage, tid)
+  const newest = newestTid(storage)
+  if (tid > newest) {
+    throw new PerdureError(
+      'PERDURE_ARGUMENT',
+      `There is no transaction ${tid} yet in ${storage.location}: the newest is ${newest}.`,
+    )
+  }
   const before = await storage.snapshotAt(tid - 1)
   try {
-    return await undoAt(storage, info, before, remarks)
+    return await undoAt(storage, tid, before, remarks)
   } catch (error) {
     // It may lack what a pack has removed meanwhile, along with the transaction: then that is what is wrong.
     if (LACKING.has((error as PerdureError).code)) (await storage.snapshotAt(tid - 1)).release()
@@ -34,12 +40,14 @@ export async function undoTransaction(storage: Storage, tid: Tid, remarks: Commi
   }
 }
 
-async function undoAt(
-  storage: Storage,
-  { tid, oids }: TransactionInfo,
-  before: Snapshot,
-  remarks: CommitOptions,
-): Promise<Tid> {
+function newestTid(storage: Storage): Tid {
+  const now = storage.snapshot()
+  now.release()
+  return now.tid
+}
+
+async function undoAt(storage: Storage, tid: Tid, before: Snapshot, remarks: CommitOptions): Promise<Tid> {
+  const { oids } = await transactionInfo(storage, tid)
   const now = storage.snapshot()
   try {
     const changes = await collectChanges(tid, oids, before, now)

@@ -127,4 +127,19 @@ describe('perdure, when something is wrong,', () => {
     expect(output()).to.include(`connect with: perdure db client ${url} --user NAME\n`)
     expect(words(await servers.run(['db', 'get', '/', '--url', url]))).to.include('--user NAME')
   })
+
+  it('wants a file where a server makes no sense', async () => {
+    const { url } = await servers.start([])
+    writeFileSync(servers.directory.join('lines'), '')
+    for (const args of [
+      ['db', 'start', '--file', url],
+      ['pack', url],
+      ['db', 'import', 'lines', '--file', url],
+      ['db', 'repair', url],
+    ]) {
+      const { code, stderr } = await servers.run(args)
+      expect({ code, stderr }, args.join(' ')).to.include({ code: 2 })
+      expect(stderr).to.include('PERDURE_ARGUMENT').and.include('file')
+    }
+  })
 })

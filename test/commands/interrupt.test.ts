@@ -53,8 +53,8 @@ describe('Long work of perdure', () => {
     ['db', 'verify', 'a.perdure'],
     ['db', 'pack', 'a.perdure'],
     ['pack', 'a.perdure'],
-    ['db', 'convert', 'a.perdure', 'b.perdure', '--serializer', 'devalue'],
     ['db', 'census', 'a.perdure', '--unreachable'],
+    ['db', 'convert', 'a.perdure', 'b.perdure', '--serializer', 'devalue'],
   ]) {
     it(`is given up by Ctrl-C, and leaves nothing behind: perdure ${args.join(' ')}`, async () => {
       await makeFile()

@@ -28,7 +28,7 @@ export class DurusServer {
   readonly #listener: Server
 
   constructor(storage: Storage, options: DurusServerOptions = {}) {
-    const { limits, authenticator = anonymous('writer'), allowStop = false, onStopRequest = () => {} } = options
+    const { limits, authenticator = anonymous('admin'), allowStop = false, onStopRequest = () => {} } = options
     this.storage = storage
     this.service = new Protocol1Service({ storage, gate: this.gate, limits })
     this.server = new StorageServer({

@@ -6,6 +6,7 @@ import { interruptSignal } from '../../cli/interrupt.js'
 import { linesOf } from '../../cli/lines-of.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
 import { stringFlag } from '../../cli/setting-flags.js'
+import { filePath } from '../../cli/target.js'
 import { PerdureError } from '../../index.js'
 import { importLines } from '../../json-lines.js'
 
@@ -34,7 +35,7 @@ export default class DbImport extends PerdureCommand {
     const { args, flags } = await this.parse(DbImport)
     const { file, serializer, storage } = flags
     if (file === undefined) throw new PerdureError('PERDURE_ARGUMENT', 'Into which new file? Give --file.')
-    if (existsSync(file)) {
+    if (existsSync(filePath(file))) {
       throw new PerdureError('PERDURE_ARGUMENT', `${file} is there already; a database is imported into a new file.`)
     }
     const fromFile = args.source !== '-'

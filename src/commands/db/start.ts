@@ -6,6 +6,7 @@ import { startServer } from '../../cli/daemon/start-server.js'
 import { typed } from '../../cli/hints.js'
 import { PerdureCommand } from '../../cli/perdure-command.js'
 import { booleanFlag, integerFlag, numberFlag, stringFlag } from '../../cli/setting-flags.js'
+import { filePath } from '../../cli/target.js'
 import { toldError } from '../../cli/told-error.js'
 import { PerdureError } from '../../index.js'
 
@@ -51,7 +52,8 @@ Ctrl-C or \`<%= config.bin %> db stop\` stop it; what clients have committed is 
   async run(): Promise<void> {
     const { flags } = await this.parse(DbStart)
     const args = this.argv.filter((arg) => arg !== '--detach')
-    const { file, 'pid-file': pidFile, 'log-file': logFile } = flags
+    const file = flags.file === undefined ? undefined : filePath(flags.file)
+    const { 'pid-file': pidFile, 'log-file': logFile } = flags
     const storage = storageOptions(flags)
     const serve = serveOptions(flags)
     if (flags.detach) {

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { PerdureError } from '../../core/errors.js'
 import { type Oid, ROOT_OID } from '../../core/oid.js'
 import type { Identity } from '../authentication.js'
+import { assertPermitted } from '../permissions.js'
 import type { SessionHost } from '../session-host.js'
 import type { ServerSession, Transport } from '../transport.js'
 import { admit } from './admission.js'
@@ -141,6 +142,7 @@ export class Protocol1Session implements ServerSession {
         this.#quit(identity)
         return false
       case COMMAND.pack:
+        assertPermitted('pack', identity.role)
         void this.#service.pack(this.#host, identity.user)
         await this.#output.send(Buffer.of(STATUS.okay))
         return true
@@ -250,7 +252,8 @@ export class Protocol1Session implements ServerSession {
     await this.#service.gate.alone(() => exchange.run(), this.#gone.signal)
   }
 
-  #quit({ user }: Identity): void {
+  #quit({ user, role }: Identity): void {
+    assertPermitted('stop', role)
     if (!this.#host.services.allowStop) {
       throw new PerdureError('PERDURE_PERMISSION', 'The client has asked the server to stop, which it may not.')
     }

@@ -95,7 +95,7 @@ class FuzzServer {
     this.service = new Protocol1Service({ storage, gate, limits: LIMITS })
     this.services = {
       storage,
-      authenticator: anonymous('writer'),
+      authenticator: anonymous('admin'),
       limits: DEFAULT_LIMITS,
       statistics: new ServerStatistics(),
       outcomes: new OutcomeRegister(storage, gate),

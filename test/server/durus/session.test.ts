@@ -84,6 +84,23 @@ describe('A session of protocol 1', () => {
     expect(await next.load(0)).to.deep.equal(durusRecord(DURUS_ROOT))
   })
 
+  it('neither packs nor stops for a client that is no admin', async () => {
+    let stopped = 0
+    const authenticator = anonymous('writer')
+    for (const [command, name] of [
+      ['P', 'pack'],
+      ['Q', 'stop'],
+    ] as const) {
+      const options = { authenticator, allowStop: true, onStopRequest: () => stopped++ }
+      const { server, client } = await stage.startWithRoot(options)
+      client.send(command)
+      expect(await client.rest()).to.have.lengthOf(0)
+      await server.blamed(new RegExp(`'${name}' needs the role admin`))
+      expect(server.count('packed')).to.equal(0)
+    }
+    expect(stopped).to.equal(0)
+  })
+
   it('says its version to a client of another, and hangs up', async () => {
     const server = await stage.start()
     const client = await DurusClient.raw(server.port)

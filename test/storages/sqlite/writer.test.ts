@@ -114,7 +114,8 @@ describe('DatabaseWriter', () => {
     expect(commit({ 0: [] }).tid).to.equal(1)
     fails = true
     const outcomes = commitAll([{ 1: [] }, { 2: [] }], 1)
-    expect(outcomes.map(({ error }) => error?.code)).to.deep.equal(['PERDURE_IO', 'PERDURE_IO'])
+    expect(outcomes.map(({ error }) => error?.code)).to.deep.equal(['PERDURE_POISONED', 'PERDURE_POISONED'])
+    expect(outcomes[0]?.error?.cause?.code).to.equal('PERDURE_IO')
     fails = false
     expect(commit({ 3: [] }).error?.code).to.equal('PERDURE_POISONED')
     expect(writer.published.get('tid')).to.equal(1)
