@@ -76,6 +76,11 @@ export class StateMapper {
     return this.#context.converters
   }
 
+  /** Whether there is an object that can be reached. */
+  isThere(oid: Oid): boolean {
+    return this.#context.classOf(oid) !== undefined
+  }
+
   /** Maps the value at `step` of the value under way. */
   at(step: Step, value: unknown): unknown {
     if (typeof value !== 'object') return this.#primitive(value)
