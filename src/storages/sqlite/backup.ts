@@ -9,7 +9,10 @@ import type { BackupJob } from './job-messages.js'
 
 /** Options of `SqliteStorage.backup`. */
 export interface SqliteBackupOptions {
-  /** Gives the work up; nothing is left of it then, and the promise rejects with the signal's reason. */
+  /**
+   * Gives the work up; nothing is left of it then, and the promise rejects with the signal's reason. What SQLite does at the
+   * moment is ended first.
+   */
   readonly signal?: AbortSignal
 }
 
