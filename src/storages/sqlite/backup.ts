@@ -6,6 +6,7 @@ import { canonicalPath } from '../canonical-path.js'
 import type { SqliteBackend } from './backend.js'
 import { runJob } from './job.js'
 import type { BackupJob } from './job-messages.js'
+import { assertNoLeftovers } from './leftovers.js'
 
 /** Options of `SqliteStorage.backup`. */
 export interface SqliteBackupOptions {
@@ -41,6 +42,7 @@ export async function backUpDatabase(
       },
     )
   }
+  assertNoLeftovers(place)
   const target = `${place}.${randomBytes(8).toString('hex')}.draft`
   try {
     const { cacheBytes } = settings

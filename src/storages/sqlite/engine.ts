@@ -72,6 +72,11 @@ export function bytes(column: string): string {
   return `cast(${column} as blob)`
 }
 
+/** The text of which the bytes were read by way of {@link bytes}. What is not UTF-8 in it is replaced. */
+export function textOf(bytes: Uint8Array | null): string {
+  return bytes === null ? '' : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+}
+
 /** The first version of Node whose own SQLite is taken: before it, it was called an experiment, or was not there. */
 const FIRST_NODE = 24
 
