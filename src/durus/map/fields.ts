@@ -69,6 +69,23 @@ function fieldsState(mapper: StateMapper, state: unknown): State {
   return fields
 }
 
+/** The fields of a BTree, which no attribute may take. */
+const TREE_FIELDS: readonly string[] = ['keys', 'values', 'children', 'counters', 'nodeSize']
+
+/** What a BTree has besides its entries, as fields that stand beside its own. */
+export function treeExtras(mapper: StateMapper, state: unknown): State {
+  const extras: State = Object.fromEntries(TREE_FIELDS.map((name) => [name, undefined]))
+  const entries = attributesOf(state) ?? []
+  for (let i = 0; i < entries.length; i += 2) {
+    const name = entries[i] as string
+    if (name === 'root') continue
+    mapper.noteAs('extra-attributes', name, 'a field beside the entries, which programs do not see')
+    setOwn(extras, fieldName(mapper, name, extras), mapper.at(name, entries[i + 1]))
+  }
+  for (const name of TREE_FIELDS) delete extras[name]
+  return extras
+}
+
 /** Names that begin with `_v_` are never stored by Perdure; Durus knows nothing of that, and has stored them. */
 function fieldName(mapper: StateMapper, name: string, fields: State): string {
   const isFree = !Object.hasOwn(fields, name)
@@ -88,7 +105,7 @@ function wholeState(mapper: StateMapper, state: unknown): State {
  * Names and values in turn: of a dict, or of the two that a class with `__slots__` may have. Undefined if the state is
  * something else.
  */
-function attributesOf(state: unknown): readonly unknown[] | undefined {
+export function attributesOf(state: unknown): readonly unknown[] | undefined {
   if (state === null) return []
   if (state instanceof PythonDict) return namesOnly(state.entries)
   if (!(state instanceof PythonTuple) || state.items.length !== 2) return undefined

@@ -40,7 +40,11 @@ export class DurusMapper {
     this.#nextOid = source.highestOid + 1
     this.#hasConverters = Object.keys(mapping.values ?? {}).length > 0
     this.#mapper = new ObjectMapper({
-      classOf: (oid) => survey.classOf(oid)?.className,
+      classOf: (oid) => {
+        const type = survey.classOf(oid)
+        if (type?.family === 'node') survey.addStray(oid)
+        return type?.className
+      },
       converters: new Map(Object.entries(mapping.values ?? {})),
       changes: this.#changes,
     })
@@ -76,12 +80,22 @@ export class DurusMapper {
 
   /** Every object that is to be mapped, in the order in which they are best read. */
   *pending(): Generator<PendingObject, void> {
+    const left: Oid[] = []
     for (const oid of this.#source.oids()) {
       const type = this.#survey.classOf(oid)
-      if (type === undefined || (type.family === 'node' && !this.#isKept(oid, type))) continue
-      const object = this.#source.load(oid)
-      if (object !== undefined) yield { object, type }
+      if (type?.family === 'node' && !this.#isKept(oid, type)) left.push(oid)
+      else if (type !== undefined) yield* this.#load(oid, type)
     }
+    // By now all trees have been mapped, and it is known which of their values are nodes.
+    for (const oid of left) {
+      const type = this.#survey.classOf(oid)
+      if (type !== undefined && this.#isKept(oid, type)) yield* this.#load(oid, type)
+    }
+  }
+
+  *#load(oid: Oid, type: MappedClass): Generator<PendingObject, void> {
+    const object = this.#source.load(oid)
+    if (object !== undefined) yield { object, type }
   }
 
   /** Maps one object. @returns one, or those that a BTree is made of */

@@ -62,9 +62,10 @@ export class ObjectMapper {
   ): Generator<MappedObject, void> {
     const { oid } = object
     const tree = new TreeReader(source, this.#reader, this.#mapper)
-    const entries = tree.entries({ oid, className: pythonName }, object)
+    const { entries, extras } = tree.read({ oid, className: pythonName }, object)
     for (const part of layOutTree({ oid, className }, entries, DEFAULT_NODE_SIZE, allocateOid)) {
-      yield { ...part, references: this.#check(part.state) }
+      const state = part.oid === oid ? { ...part.state, ...extras } : part.state
+      yield { ...part, state, references: this.#check(state) }
     }
   }
 

@@ -93,6 +93,17 @@ export class SourceSurvey {
     return number !== undefined && this.#strays.has(number)
   }
 
+  /**
+   * Notes that the value of a tree's entry is a node: its tree alone cannot tell it from those that it is made of. What
+   * is below it is a stray too.
+   */
+  addStray(oid: Oid): void {
+    const number = this.#find(oid)
+    if (number === undefined || this.#strays.has(number)) return
+    this.#strays.add(number)
+    this.#markNodesBelow([number])
+  }
+
   /** Whether there are nodes that are no part of a tree alone. */
   get hasStrays(): boolean {
     return this.#strays.size > 0
@@ -200,6 +211,10 @@ export class SourceSurvey {
       const family = this.#family(number)
       if (family !== 'tree' && family !== 'node') pending.push(number)
     }
+    this.#markNodesBelow(pending)
+  }
+
+  #markNodesBelow(pending: number[]): void {
     for (let number = pending.pop(); number !== undefined; number = pending.pop()) {
       for (let i = 0; i < this.#graph.referenceCount(number); i++) {
         const target = this.#graph.reference(number, i)

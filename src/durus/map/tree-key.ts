@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { type BTreeKey, checkedKey, compareKeys } from '../../collections/btree-key.js'
 import type { StoredEntry } from '../../collections/btree-layout.js'
 import { PerdureError } from '../../core/errors.js'
@@ -52,7 +53,7 @@ export function mapTreeKey(mapper: StateMapper, key: unknown): BTreeKey {
   }
 
   const noted = (found: string, stored: unknown): unknown => {
-    mapper.noteAs('tree-key', found, JSON.stringify(stored))
+    mapper.noteAs('tree-key', found, inspect(stored, { depth: 1, maxArrayLength: 8, maxStringLength: 80 }))
     return stored
   }
 

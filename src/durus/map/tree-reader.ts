@@ -1,9 +1,11 @@
 import type { StoredEntry } from '../../collections/btree-layout.js'
 import { PerdureError } from '../../core/errors.js'
 import type { Oid } from '../../core/oid.js'
+import type { State } from '../../core/serializer.js'
 import type { ObjectDataReader } from '../object-data.js'
-import { PersistentId, PythonDict, PythonTuple } from '../pickle/python-values.js'
+import { PersistentId, PythonTuple } from '../pickle/python-values.js'
 import type { DurusObject, DurusSource } from '../source.js'
+import { attributesOf, treeExtras } from './fields.js'
 import { durusReference } from './persistent-id.js'
 import type { StateMapper, Subject } from './state-mapper.js'
 import { mapTreeKey, sortEntries } from './tree-key.js'
@@ -24,18 +26,18 @@ export class TreeReader {
   }
 
   /**
-   * All entries of a tree, in the order of keys that they have here.
+   * All entries of a tree, in the order of keys that they have here, and what it has besides.
    *
    * @throws PerdureError `PERDURE_DECODE` with `details.oid` if this is no tree; `PERDURE_UNSTORABLE`
    */
-  entries(subject: Subject, tree: DurusObject): StoredEntry[] {
+  read(subject: Subject, tree: DurusObject): { readonly entries: readonly StoredEntry[]; readonly extras: State } {
     const entries: StoredEntry[] = []
-    const root = attribute(this.#reader.read(tree).state, 'root')
+    const { state } = this.#reader.read(tree)
     this.#mapper.begin(subject)
-    const oid = this.#childOid(tree, root)
+    const oid = this.#childOid(tree, attribute(state, 'root'))
     if (oid !== undefined) this.#collect(oid, 0, new Set(), entries)
     this.#mapper.begin(subject)
-    return sortEntries(this.#mapper, entries)
+    return { entries: sortEntries(this.#mapper, entries), extras: treeExtras(this.#mapper, state) }
   }
 
   #collect(oid: Oid, height: number, seen: Set<Oid>, into: StoredEntry[]): void {
@@ -88,9 +90,9 @@ export class TreeReader {
 }
 
 function attribute(state: unknown, name: string): unknown {
-  if (!(state instanceof PythonDict)) return undefined
-  const at = state.entries.indexOf(name)
-  return at % 2 === 0 ? state.entries[at + 1] : undefined
+  const entries = attributesOf(state) ?? []
+  for (let i = 0; i < entries.length; i += 2) if (entries[i] === name) return entries[i + 1]
+  return undefined
 }
 
 function noTree({ oid, offset }: DurusObject, what: string): PerdureError {

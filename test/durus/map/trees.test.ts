@@ -9,7 +9,7 @@ import { loadSerializer } from '../../../src/serializers/registry.js'
 import { fileKind } from '../../../src/storages/file-kind.js'
 import { allMapped } from '../../support/all-mapped.js'
 import { checkStructure } from '../../support/btree-structure.js'
-import { BNODE, BTREE, DurusGraph } from '../../support/durus-graph.js'
+import { BNODE, BTREE, DurusGraph, PERSISTENT_DICT } from '../../support/durus-graph.js'
 import { failure } from '../../support/errors.js'
 import { durusReference, int, type PythonValue, pickleClass } from '../../support/pickle-writer.js'
 import { TemporaryDirectory } from '../../support/temporary-directory.js'
@@ -92,6 +92,7 @@ describe('Mapping of Durus BTrees', () => {
         [{ tuple: ['a', int(1)] }, 3],
         [{ instance: pickleClass('decimal', 'Decimal'), args: ['1.5'] }, 4],
         [{ str2: Buffer.from('é') }, 5],
+        [{ instance: pickleClass('bank', 'Number'), args: [int(2n ** 70n)] }, 6],
       ].map(([key, value]): Entry => [key as PythonValue, int(value as number)]),
     )
     expect(mapped).to.deep.equal([
@@ -99,10 +100,11 @@ describe('Mapping of Durus BTrees', () => {
       ['é', 5],
       [['$bytes', '01ff'], 2],
       [['$none'], 0],
+      [['$python', 'bank.Number', 2n ** 70n], 6],
       [['$python', 'decimal.Decimal', '1.5'], 4],
       [['a', 1], 3],
     ])
-    expect(changes['tree-key']).to.equal(4)
+    expect(changes['tree-key']).to.equal(5)
     expect(changes['tuple']).to.equal(1)
   })
 
@@ -121,6 +123,58 @@ describe('Mapping of Durus BTrees', () => {
     expect(changes['same-keys']).to.equal(2)
     const keys = mapped.map(([key]) => key)
     expect([...keys].sort(compareKeys)).to.deep.equal(keys)
+  })
+
+  it('keeps what a tree has besides its entries', async () => {
+    const graph = new DurusGraph()
+    const state = (root: PythonValue): PythonValue => ({
+      dict: [
+        ['label', 'root'],
+        ['keys', 'both'],
+        ['root', root],
+        ['friend', durusReference(0, PERSISTENT_DICT)],
+      ],
+    })
+    const trees = [0, 200].map((size, i) => {
+      const entries = Array.from({ length: size }, (_, at): Entry => [int(at), int(at)])
+      const oid = 1 + i * 1000
+      graph.tree(oid, entries)
+      return graph.set(oid, BTREE, state(durusReference(oid + 1, BNODE)))
+    })
+    graph.root(...trees.map((tree, i): Entry => [int(i), tree]))
+    const mapper = await DurusMapper.prepare(graph.source(), {}, {})
+    const parts = [...allMapped(mapper)]
+    for (const oid of [1, 1001]) {
+      const part = parts.find((one) => one.oid === oid)
+      expect(part?.state).to.include({ label: 'root', keys_: 'both' })
+      expect(part?.state['friend']).to.deep.include({ oid: 0, className: 'PersistentMap' })
+      expect(part?.references.map((reference) => reference.oid)).to.include(0)
+    }
+    const [extra] = mapper.changes().filter(({ kind }) => kind === 'extra-attributes')
+    expect(extra?.count).to.equal(6)
+  })
+
+  it('keeps nodes of trees that are values in trees', async () => {
+    const graph = new DurusGraph()
+    const entries = Array.from({ length: 100 }, (_, i): Entry => [int(i), int(i)])
+    // A node before, and one behind, the tree that holds it as a value.
+    graph.root(
+      ['first', graph.tree(1, entries)],
+      ['other', graph.tree(5000, entries)],
+      [
+        'holder',
+        graph.tree(3000, [
+          [int(1), { list: [durusReference(2, BNODE)] }],
+          [int(2), durusReference(5001, BNODE)],
+        ]),
+      ],
+    )
+    const mapper = await DurusMapper.prepare(graph.source(), {}, {})
+    const parts = [...allMapped(mapper)]
+    const oids = new Set(parts.map(({ oid }) => oid))
+    expect(oids.size).to.equal(parts.length)
+    for (const { references } of parts) for (const { oid } of references) expect([...oids]).to.include(oid)
+    expect(mapper.changes().map(({ kind }) => kind)).to.include('tree-node')
   })
 
   it('refuses keys that are objects, and NaN', async () => {
