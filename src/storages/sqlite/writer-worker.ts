@@ -1,7 +1,7 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { packError } from '../../core/errors.js'
 import type { CommitAnswer } from '../../workers/messages.js'
-import { loadSqlite } from './engine.js'
+import { loadSqlite } from './load-engine.js'
 import type {
   RemovalRequest,
   WriterClientEnd,

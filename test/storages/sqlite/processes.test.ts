@@ -16,7 +16,7 @@ const PROGRAM = fileURLToPath(new URL('../../support/sqlite-process.js', import.
 const WITHOUT_LIBSQL = new URL('../../support/without-libsql.js', import.meta.url).href
 const MODULE = new URL('../../../src/storages/sqlite.js', import.meta.url).href
 const PERDURE = new URL('../../../src/index.js', import.meta.url).href
-const ENGINE = new URL('../../../src/storages/sqlite/engine.js', import.meta.url).href
+const ENGINE = new URL('../../../src/storages/sqlite/load-engine.js', import.meta.url).href
 
 /** The number that objects 0 to 9 hold, which must be the same; those that a pack has removed are not there. */
 function consistentNumber(snapshot: Snapshot): number {
