@@ -43,7 +43,7 @@ export async function openPath(
 /** What is there decides; the option is for a new database, and must not contradict. */
 async function chooseKind(path: string | undefined, name: string | undefined): Promise<StorageKind> {
   const asked = name === undefined ? undefined : findStorageKind(name)
-  const found = path === undefined ? undefined : await requireKind(path, asked)
+  const found = path === undefined ? undefined : await requireKind(path)
   if (asked !== undefined && found !== undefined && asked !== found) {
     throw new PerdureError(
       'PERDURE_ARGUMENT',

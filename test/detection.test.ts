@@ -8,7 +8,7 @@ import { FILE_HEADER_BYTES, TRANSACTION_HEADER_BYTES } from '../src/journal/form
 import { exportLines } from '../src/json-lines.js'
 import { serve } from '../src/server.js'
 import { FileStorage, registerStorage, type StorageKind } from '../src/storages/index.js'
-import { loadSqlite } from '../src/storages/sqlite/engine.js'
+import { loadSqlite } from '../src/storages/sqlite/load-engine.js'
 import { PACKAGE } from './support/documented-programs.js'
 import { failure } from './support/errors.js'
 import { TemporaryDirectory } from './support/temporary-directory.js'

@@ -1,4 +1,5 @@
 import { PerdureError } from '../core/errors.js'
+import type { Oid } from '../core/oid.js'
 import { PICKLE } from '../core/pickle.js'
 import type { Snapshot, Storage } from '../core/storage.js'
 import { checkKnown } from '../serializers/registry.js'
@@ -7,8 +8,9 @@ import type { WorkerPool } from '../workers/pool.js'
 import { BulkWriter } from './bulk-writer.js'
 import { type ContentHashProgress, objectsOf, tallyContent } from './content-hash.js'
 import { ContentTally, missingObject } from './content-tally.js'
-import { type CopiedHistory, compareHistory, copyHistory } from './copy-history.js'
+import { type CopiedHistory, checkHistory, copyHistory } from './copy-history.js'
 import { Draft } from './draft.js'
+import { findDifference } from './find-difference.js'
 import { addChunk } from './record-chunk.js'
 import { conversionPool, RecordPipeline } from './record-pipeline.js'
 
@@ -181,11 +183,15 @@ class Conversion {
     const snapshot = target.snapshot()
     try {
       const found = await this.#tally(target, snapshot)
-      if (found.hash !== expected.hash || found.objects !== expected.objects) throw notEqual(source, target)
+      if (found.hash !== expected.hash || found.objects !== expected.objects) {
+        const original = { snapshot: this.#newest, serializer: source.serializer }
+        const oid = await findDifference(original, { snapshot, serializer: target.serializer })
+        throw notEqual(source, target, oid)
+      }
     } finally {
       snapshot.release()
     }
-    if (copied !== undefined) await compareHistory(source, this.#newest.tid, target, copied)
+    if (copied !== undefined) await checkHistory(target, copied)
   }
 
   #tally(storage: Storage, snapshot: Snapshot): Promise<ContentTally> {
@@ -209,10 +215,11 @@ function nextOidOf(source: Storage): number {
   return typeof nextOid === 'number' ? nextOid : 0
 }
 
-function notEqual({ location, serializer }: Storage, target: Storage): PerdureError {
+function notEqual({ location, serializer }: Storage, target: Storage, oid: Oid | undefined): PerdureError {
+  const which = oid === undefined ? 'there are more objects' : `object ${oid} is another one`
   return new PerdureError(
     'PERDURE_IO',
-    `What was written does not hold what ${location} does. Either the disk is failing, or one of the serializers, ${serializer} and ${target.serializer}, does not give back what it was given. Nothing was made.`,
-    { details: { path: location } },
+    `What was written does not hold what ${location} does: ${which}. Either the disk is failing, or one of the serializers, ${serializer} and ${target.serializer}, does not give back what it was given. Nothing was made.`,
+    { details: { path: location, ...(oid !== undefined && { oid }) } },
   )
 }

@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto'
 import { PerdureError } from '../core/errors.js'
-import type { Tid } from '../core/oid.js'
+import type { Oid, Tid } from '../core/oid.js'
 import type { Snapshot, Storage, StoredRecord, TransactionInfo } from '../core/storage.js'
 import type { WorkerPool } from '../workers/pool.js'
 import { BulkWriter } from './bulk-writer.js'
@@ -26,10 +27,10 @@ export interface HistoryCopy {
 export interface CopiedHistory {
   /** How many transactions of the target hold what the oldest state did. */
   readonly oldestParts: number
-  /** The oldest transaction of the source that was copied as such; those after it were too. */
-  readonly from: Tid
-  /** How many transactions that were. */
+  /** How many transactions were copied as such. */
   readonly transactions: number
+  /** Of these: see {@link HistoryDigest}. */
+  readonly digest: string
 }
 
 /** The oldest state that a storage can still show, and when that was. */
@@ -49,8 +50,8 @@ export async function copyHistory(copy: HistoryCopy): Promise<CopiedHistory> {
   const oldest = await oldestState(copy.source)
   try {
     const oldestParts = await copyState(copy, oldest)
-    const from = oldest.snapshot.tid + 1
-    return { oldestParts, from, transactions: await copyTransactions(copy, from) }
+    const digest = await copyTransactions(copy, oldest.snapshot.tid + 1)
+    return { oldestParts, transactions: digest.transactions, digest: digest.end() }
   } finally {
     oldest.snapshot.release()
   }
@@ -75,15 +76,18 @@ async function copyState(copy: HistoryCopy, { snapshot, time }: Oldest): Promise
   return writer.parts
 }
 
-async function copyTransactions(copy: HistoryCopy, from: Tid): Promise<number> {
-  if (from > copy.newest.tid) return 0
-  let transactions = 0
+async function copyTransactions(copy: HistoryCopy, from: Tid): Promise<HistoryDigest> {
+  const digest = new HistoryDigest()
+  if (from > copy.newest.tid) return digest
   const writer = new HistoryWriter(copy.target)
   writer.reserve(copy.nextOid)
   const pipeline = pipelineInto(copy, (oid, data) => writer.add(oid, data))
   for await (const [transaction, records] of versions(copy.source, from, copy.newest.tid)) {
     if (records.length === 0) continue
-    transactions++
+    digest.add(
+      transaction,
+      records.map(({ oid }) => oid),
+    )
     writer.expect(transaction, records.length)
     for (const { oid, data } of records) {
       const wait = pipeline.add(oid, data)
@@ -91,7 +95,7 @@ async function copyTransactions(copy: HistoryCopy, from: Tid): Promise<number> {
     }
   }
   await pipeline.end()
-  return transactions
+  return digest
 }
 
 function pipelineInto(
@@ -112,7 +116,7 @@ function pipelineInto(
 }
 
 /** Each transaction with what it wrote, as far as no pack has taken it away. */
-export async function* versions(
+async function* versions(
   storage: Storage,
   from: Tid,
   to: Tid,
@@ -131,42 +135,37 @@ export async function* versions(
 }
 
 /**
- * Makes sure that each transaction of the source has its copy.
+ * Makes sure that each transaction has its copy.
  *
- * @throws PerdureError `PERDURE_IO` naming the first one that has not
+ * @throws PerdureError `PERDURE_IO`
  */
-export async function compareHistory(
-  source: Storage,
-  newest: Tid,
-  target: Storage,
-  copied: CopiedHistory,
-): Promise<void> {
-  const copies = target.transactions({ from: copied.oldestParts + 1 })[Symbol.asyncIterator]()
-  if (copied.from <= newest) {
-    for await (const [original, records] of versions(source, copied.from, newest)) {
-      if (records.length === 0) continue
-      const { value: copy, done } = await copies.next()
-      if (done === true || !isCopy(copy, original, records.length)) throw differs(target, original.tid)
-    }
+export async function checkHistory(target: Storage, copied: CopiedHistory): Promise<void> {
+  const found = new HistoryDigest()
+  for await (const transaction of target.transactions({ from: copied.oldestParts + 1 })) {
+    found.add(transaction, transaction.oids)
   }
-  if ((await copies.next()).done !== true) throw differs(target, newest)
-}
-
-function isCopy(copy: TransactionInfo, original: TransactionInfo, records: number): boolean {
-  return (
-    copy.oids.length === records &&
-    copy.time.getTime() === original.time.getTime() &&
-    copy.note === original.note &&
-    copy.user === original.user
-  )
-}
-
-function differs(target: Storage, tid: Tid): PerdureError {
-  return new PerdureError(
+  if (found.transactions === copied.transactions && found.end() === copied.digest) return
+  throw new PerdureError(
     'PERDURE_IO',
-    `Transaction ${tid} does not stand in ${target.location} as it was written there.`,
+    `The transactions in ${target.location} are not those that were written there.`,
     {
-      details: { path: target.location, tid },
+      details: { path: target.location },
     },
   )
+}
+
+/** A hash of transactions in their order: of their times, their notes and users, and the oids of what they wrote. */
+class HistoryDigest {
+  transactions = 0
+  readonly #hash = createHash('sha256')
+
+  add({ time, note, user }: TransactionInfo, oids: readonly Oid[]): void {
+    this.transactions++
+    this.#hash.update(JSON.stringify([time.getTime(), note, user, Float64Array.from(oids).sort().join()]))
+  }
+
+  /** In hexadecimal digits. Nothing can be added afterwards. */
+  end(): string {
+    return this.#hash.digest('hex')
+  }
 }

@@ -8,7 +8,7 @@ import { canonicalPath } from '../storages/canonical-path.js'
 import type { StorageKind } from '../storages/registry.js'
 
 /** What stands behind the name of a database while it is being made. */
-export const DRAFT_SUFFIX = '.converting'
+const DRAFT_SUFFIX = '.converting'
 
 /** The destination's own lock, which is held all the while, and the draft's, which nobody holds any more at the end. */
 const LOCK_SUFFIX = '.lock'

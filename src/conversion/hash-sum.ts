@@ -8,7 +8,7 @@ const WORD = 2 ** 32
 const MAX_PENDING = 2 ** 20
 
 /** Size of what is added up, in bytes. */
-export const HASH_BYTES = WORDS * WORD_BYTES
+const HASH_BYTES = WORDS * WORD_BYTES
 
 /**
  * The sum of hashes modulo 2^256, for which their order does not matter (AdHash; M. Bellare and D. Micciancio, A New

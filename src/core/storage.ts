@@ -260,7 +260,7 @@ export interface SharedStorage {
 }
 
 /**
- * Where records live. Implementations: MemoryStorage, FileStorage, ClientStorage. Every one passes test/conformance, which is
+ * Where records live. Implementations: MemoryStorage, FileStorage, SqliteStorage, ClientStorage. Every one passes test/conformance, which is
  * published as `perdure/testing` for those written by others.
  *
  * Consistency. Commits are totally ordered by tid. A commit is validated and becomes visible atomically: every
@@ -275,7 +275,7 @@ export interface SharedStorage {
  * waiting promise rejects.
  */
 export interface Storage {
-  /** What kind of storage this is, in a word: `memory`, `file`, `client`. */
+  /** What kind of storage this is, in a word: `memory`, `file`, `sqlite`, `client`. */
   readonly kind: string
   /** Where it is, for messages: a path or a URL. */
   readonly location: string

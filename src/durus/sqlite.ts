@@ -2,7 +2,8 @@ import { CorruptionError, type ErrorDetails, PerdureError } from '../core/errors
 import { MAX_ID, type Oid } from '../core/oid.js'
 import { MAX_RECORD_BYTES } from '../journal/format.js'
 import { nodeFileSystem } from '../journal/journal-file.js'
-import { bytes, integer, loadSqlite, type SqliteConnection, type SqliteStatement } from '../storages/sqlite/engine.js'
+import { bytes, integer, type SqliteConnection, type SqliteStatement } from '../storages/sqlite/engine.js'
+import { loadSqlite } from '../storages/sqlite/load-engine.js'
 import { readInt8 } from './record-file.js'
 import type { DurusObject, DurusSource } from './source.js'
 

@@ -20,7 +20,7 @@ export async function lookAt(path: string): Promise<PathContent | undefined> {
     if (status.isSocket()) return { type: 'socket' }
     if (status.isFIFO()) return { type: 'pipe' }
     if (!status.isFile()) return { type: 'device' }
-    return { type: 'file', head: readHead(path) }
+    return { type: 'file', head: await readHead(path) }
   } catch (cause) {
     const code = systemCode(cause)
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined

@@ -14,14 +14,12 @@ export function isJournal(head: Uint8Array): boolean {
 /**
  * The kind of the database at a path. Undefined if nothing is there.
  *
- * @param asked the kind it is to be of; to that, an empty file is left: where a database is not made under another name
- *   first, it is what a crash leaves of one that was just being made
  * @throws PerdureError `PERDURE_NOT_A_DATABASE` with what was found instead; CorruptionError if it is a journal whose
  *   first bytes are damaged; `PERDURE_PERMISSION`, `PERDURE_IO`
  */
-export async function requireKind(path: string, asked?: StorageKind): Promise<StorageKind | undefined> {
+export async function requireKind(path: string): Promise<StorageKind | undefined> {
   const content = await lookAt(path)
-  if (content === undefined || (asked !== undefined && isEmpty(content))) return undefined
+  if (content === undefined) return undefined
   const kind = content.type === 'file' ? recognizeKind(content.head) : undefined
   if (kind !== undefined) return kind
   throw refusal(path, content)
@@ -57,10 +55,6 @@ export async function requirePossibleJournal(path: string, who: string): Promise
   throw error
 }
 
-function isEmpty(content: PathContent): boolean {
-  return content.type === 'file' && content.head.length === 0
-}
-
 function hasMagic(content: PathContent): boolean {
   return content.type === 'file' && isJournal(content.head)
 }
@@ -80,7 +74,7 @@ function refusal(path: string, content: PathContent): PerdureError {
   }
   if (content.type !== 'file') return notADatabase(path, `a ${content.type}`)
   const { head } = content
-  if (isEmpty(content)) {
+  if (head.length === 0) {
     return notADatabase(path, describeHead(head), 'Remove it if a new database is to be made there.')
   }
   if (seemsTransaction(viewOf(head.subarray(FILE_HEADER_BYTES)), FILE_HEADER_BYTES)) {

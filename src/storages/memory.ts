@@ -20,7 +20,7 @@ import type {
   VerifyReport,
 } from '../core/storage.js'
 import { ChangeLog } from './change-log.js'
-import { checkRequest } from './memory-request.js'
+import { checkCount, checkRequest } from './check-request.js'
 import { MemorySnapshot } from './memory-snapshot.js'
 import { VersionStore } from './version-store.js'
 
@@ -107,12 +107,7 @@ export class MemoryStorage implements Storage {
 
   allocateOids(count: number): Oid {
     this.#assertOpen()
-    if (!Number.isSafeInteger(count) || count < 1) {
-      throw new PerdureError(
-        'PERDURE_ARGUMENT',
-        `Cannot allocate ${count} oids: the count must be a whole number from 1.`,
-      )
-    }
+    checkCount(count)
     if (count > MAX_ID - this.#nextOid) {
       throw new PerdureError('PERDURE_LIMIT', `Cannot allocate ${count} oids: fewer are left.`)
     }

@@ -1,4 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { isMainThread, Worker } from 'node:worker_threads'
+import { findDescriptor, identityOf } from './open-descriptors.js'
 import { isSqlite } from './sqlite/file-head.js'
 
 /** How much of a file is looked at to tell what it is. */
@@ -14,12 +16,35 @@ const kept = new Map<string, number>()
 /**
  * The first bytes of a file, {@link HEAD_BYTES} if it has as many.
  *
+ * When a worker thread ends, Node closes what it has opened, and takes away the locks of all other threads by that. So
+ * such a thread reads what the process has open already, or lets a thread open the file after which nothing is closed.
+ *
  * @throws what the system says
  */
-export function readHead(path: string): Uint8Array {
+export async function readHead(path: string): Promise<Uint8Array> {
+  if (isMainThread) return readHeadHere(path)
+  const head = findDescriptor(identityOf(statSync(path, { bigint: true })), readBeginning)
+  return head ?? (await readHeadElsewhere(path))
+}
+
+function readHeadElsewhere(path: string): Promise<Uint8Array> {
+  const url = new URL('./head-worker.js', import.meta.url)
+  const worker = new Worker(url, { name: 'perdure-head', workerData: path, trackUnmanagedFds: false })
+  return new Promise((resolve, reject) => {
+    worker.once('message', resolve)
+    worker.once('error', reject)
+    worker.once('exit', () => reject(new Error('the thread that was to read it has ended')))
+  })
+}
+
+/**
+ * As {@link readHead}, by a thread that closes nothing when it ends.
+ *
+ * @throws what the system says
+ */
+export function readHeadHere(path: string): Uint8Array {
   closeDeleted()
-  const found = statSync(path, { bigint: true })
-  const file = `${found.dev}:${found.ino}`
+  const file = identityOf(statSync(path, { bigint: true }))
   const known = kept.get(file)
   const descriptor = known ?? openSync(path, 'r')
   let head: Uint8Array | undefined

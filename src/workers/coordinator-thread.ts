@@ -1,9 +1,8 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
-import { PerdureError, unpackError } from '../core/errors.js'
 import type { RecoveryReport } from '../journal/recovery.js'
 import type { SharedJournal } from '../journal/shared-journal.js'
 import { ANSWER_SLOT_BYTES } from './answer-slot.js'
-import { type ClientLink, CoordinatorClient, threadLost } from './coordinator-client.js'
+import { type ClientLink, CoordinatorClient } from './coordinator-client.js'
 import {
   type ClientEnd,
   type CoordinatorEvent,
@@ -13,6 +12,7 @@ import {
   type Durability,
 } from './messages.js'
 import { NEWS_FLAG_BYTES } from './news-flag.js'
+import { ThreadEnd, whenReady } from './writing-thread.js'
 
 /** Starts the thread; given to tests, which put a thread of their own in its place. */
 export type CoordinatorStarter = (data: CoordinatorWorkerData, transfer: MessagePort[]) => Worker
@@ -31,29 +31,14 @@ export class CoordinatorThread {
   readonly shared: SharedJournal
   readonly recovery: RecoveryReport
   readonly #link: ClientLink
-  readonly #worker: Worker
-  readonly #ended: Promise<void>
-  #closeError: PerdureError | undefined
+  readonly #end: ThreadEnd
 
   private constructor(worker: Worker, client: CoordinatorClient, link: ClientLink, ready: ReadyEvent) {
-    this.#worker = worker
     this.client = client
     this.#link = link
     this.shared = ready.shared
     this.recovery = ready.recovery
-    this.#ended = new Promise((resolve) => {
-      worker.on('message', (event: CoordinatorEvent) => {
-        if (event.type !== 'closed') return
-        if (event.error !== undefined) this.#closeError = unpackError(event.error)
-        this.client.disconnect()
-      })
-      worker.on('error', (error) => this.#fail(error))
-      worker.on('exit', () => {
-        this.#fail(undefined)
-        resolve()
-      })
-    })
-    worker.unref()
+    this.#end = new ThreadEnd(worker, client, ready.shared.path)
   }
 
   /**
@@ -69,19 +54,13 @@ export class CoordinatorThread {
     const { near, far } = link(doorbell, settings.durability)
     const worker = startWorker({ settings, client: far, doorbell }, [far.port])
     try {
-      const ready = await firstEvent(worker, settings.path)
+      const ready = await whenReady<CoordinatorEvent>(worker, settings.path)
       return new CoordinatorThread(worker, new CoordinatorClient(near, settings.path), near, ready)
     } catch (error) {
       near.port.close()
       await worker.terminate()
       throw error
     }
-  }
-
-  #fail(cause: unknown): void {
-    const error = threadLost(this.shared.path)
-    if (cause !== undefined) error.cause = cause
-    this.client.fail(error)
   }
 
   /** What another handle needs to commit. To be called before it is looked which journal is the newest. */
@@ -98,10 +77,7 @@ export class CoordinatorThread {
    */
   async close(): Promise<void> {
     await this.client.idle()
-    this.#worker.ref()
-    this.client.send({ type: 'close' })
-    await this.#ended
-    if (this.#closeError !== undefined) throw this.#closeError
+    await this.#end.after(() => this.client.send({ type: 'close' }))
   }
 }
 
@@ -114,19 +90,3 @@ function link(doorbell: SharedArrayBuffer, durability: Durability): { near: Clie
 }
 
 type ReadyEvent = Extract<CoordinatorEvent, { type: 'ready' }>
-
-function firstEvent(worker: Worker, path: string): Promise<ReadyEvent> {
-  return new Promise((resolve, reject) => {
-    const onExit = () => reject(threadLost(path))
-    const onError = (cause: unknown) => reject(Object.assign(threadLost(path), { cause }))
-    worker.once('exit', onExit)
-    worker.once('error', onError)
-    worker.once('message', (event: CoordinatorEvent) => {
-      worker.off('exit', onExit)
-      worker.off('error', onError)
-      if (event.type === 'ready') resolve(event)
-      else if (event.type === 'failed') reject(unpackError(event.error))
-      else reject(new PerdureError('PERDURE_THREAD', `Unexpected message while opening ${path}.`))
-    })
-  })
-}

@@ -6,6 +6,7 @@ import type { Reference } from '../../src/core/reference.js'
 import type { State } from '../../src/core/serializer.js'
 import type { Storage } from '../../src/core/storage.js'
 import { exportLines, importLines } from '../../src/json-lines.js'
+import { openSource } from '../../src/open-source.js'
 import { loadSerializer } from '../../src/serializers/registry.js'
 import { FileStorage } from '../../src/storages/file.js'
 import { MemoryStorage } from '../../src/storages/memory.js'
@@ -136,11 +137,15 @@ describe('An export', () => {
       const { hash } = await contentHash(source)
       const path = directory.join(`${round}`)
       const to = random.pick(SERIALIZERS)
-      const message = `PERDURE_SEED=${seed}, round ${round}, ${serializer} to ${to}`
-      expect(await importLines(path, exportLines(source), { serializer: to }), message).to.include({ hash })
-      await using copy = await FileStorage.open(path, { readonly: true })
+      const storage = random.pick(['file', 'sqlite'])
+      const message = `PERDURE_SEED=${seed}, round ${round}, ${serializer} to ${to} in ${storage}`
+      const result = await importLines(path, exportLines(source), { serializer: to, storage })
+      expect(result, message).to.include({ hash })
+      const copy = await openSource(path)
+      expect(copy, message).to.include({ kind: storage, serializer: to })
       expect((await contentHash(copy)).hash, message).to.equal(hash)
       expect(await readAll(exportLines(copy)), message).to.include(`"hash":"${hash}"`)
+      await copy.close()
     }
   })
 

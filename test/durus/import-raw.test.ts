@@ -4,9 +4,10 @@ import { importDurusRaw, type RawImportProgress } from '../../src/durus/import-r
 import { openDurusFile } from '../../src/durus/open.js'
 import { type RunningServer, serve } from '../../src/server.js'
 import { FileStorage } from '../../src/storages/index.js'
+import { sqliteKind } from '../../src/storages/sqlite-kind.js'
 import { condition } from '../support/condition.js'
 import { DurusClient } from '../support/durus-client.js'
-import { type FileObject, fileRecord, shelfFile } from '../support/durus-files.js'
+import { dfs20File, type FileObject, fileRecord, shelfFile } from '../support/durus-files.js'
 import { DURUS_FIXTURES, durusFixture, expectUntouched } from '../support/durus-fixtures.js'
 import { DURUS_ROOT, DurusStage } from '../support/durus-stage.js'
 import { failure } from '../support/errors.js'
@@ -63,6 +64,21 @@ describe('importDurusRaw', () => {
       check()
     })
   }
+
+  it('makes a database of another kind as well, and takes oids there that a file would have to make much room for', async () => {
+    const far = { oid: 2 ** 40, data: Buffer.from('far') }
+    writeFileSync(
+      directory.join('a.durus'),
+      dfs20File([], [[{ oid: 0, data: ROOT_DATA, references: [far.oid] }, far]]).bytes,
+    )
+    const source = await openDurusFile(directory.join('a.durus'))
+    await importDurusRaw(source, target(), { kind: sqliteKind })
+    source.close()
+    const client = await connect(target())
+    expect(await client.load(far.oid)).to.deep.equal(fileRecord(far))
+    expect(await client.newOid()).to.equal(far.oid + 1)
+    await client.close()
+  })
 
   it('makes a database that Durus clients go on changing, and that can be packed', async () => {
     const source = await openDurusFile(durusFixture('shelf'))

@@ -24,7 +24,10 @@ export default class DbImportDurus extends PerdureCommand {
   }
   static override flags = {
     map: Flags.string({ summary: 'Module that says what becomes of which class.' }),
-    raw: Flags.boolean({ summary: 'Keep the pickles, to serve them to Durus clients.', exclusive: ['map'] }),
+    raw: Flags.boolean({
+      summary: 'Keep the pickles, to serve them to Durus clients; --serializer means nothing then.',
+      exclusive: ['map'],
+    }),
     serializer: stringFlag('serializer'),
     storage: stringFlag('storage'),
   }

@@ -11,10 +11,11 @@ import {
   PythonByteString,
   PythonDict,
   PythonGlobal,
-  PythonObject,
+  type PythonObject,
   PythonSet,
   PythonTuple,
 } from '../pickle/python-values.js'
+import { describe } from './describe-value.js'
 import type { ChangeKind, ChangeList } from './import-report.js'
 import { mapObject } from './object-forms.js'
 import { durusReference } from './persistent-id.js'
@@ -73,6 +74,11 @@ export class StateMapper {
 
   get converters(): ReadonlyMap<string, ValueConverter> {
     return this.#context.converters
+  }
+
+  /** Whether there is an object that can be reached. */
+  isThere(oid: Oid): boolean {
+    return this.#context.classOf(oid) !== undefined
   }
 
   /** Maps the value at `step` of the value under way. */
@@ -282,21 +288,4 @@ export class StateMapper {
 
 function stepOf(key: unknown): Step {
   return typeof key === 'string' || typeof key === 'number' ? key : `<${typeof key} key>`
-}
-
-/** A value of Python in a few words, for the report. */
-function describe(value: unknown): string {
-  if (Array.isArray(value)) return `a list of ${value.length}`
-  if (value instanceof PythonTuple) return `a tuple of ${value.items.length}`
-  if (value instanceof PythonDict) return `a dict of ${value.entries.length / 2}`
-  if (value instanceof PythonSet) return `a ${value.frozen ? 'frozenset' : 'set'} of ${value.items.length}`
-  if (value instanceof PythonByteString) return `a str of ${value.bytes.length} bytes`
-  if (value instanceof Uint8Array) return `bytes of length ${value.length}`
-  if (value instanceof PythonGlobal) return value.dottedName
-  if (value instanceof PythonObject) return `an instance of ${nameOf(value)}`
-  return String(value).slice(0, 80)
-}
-
-function nameOf({ callable }: PythonObject): string {
-  return callable instanceof PythonGlobal ? callable.dottedName : 'an unnamed class'
 }

@@ -83,7 +83,7 @@ export class TreeReader {
   #childOid(parent: DurusObject, node: unknown): Oid | undefined {
     const child = node instanceof PersistentId ? durusReference(node) : undefined
     if (child === undefined) throw noTree(parent, 'it has a node that is no object')
-    if (this.#source.load(child.oid) !== undefined) return child.oid
+    if (this.#mapper.isThere(child.oid)) return child.oid
     this.#mapper.noteAs('missing-object', `the node ${child.oid} of a BTree, which does not exist`, 'nothing')
     return undefined
   }

@@ -6,10 +6,14 @@ import { canonicalPath } from '../canonical-path.js'
 import type { SqliteBackend } from './backend.js'
 import { runJob } from './job.js'
 import type { BackupJob } from './job-messages.js'
+import { assertNoLeftovers } from './leftovers.js'
 
 /** Options of `SqliteStorage.backup`. */
 export interface SqliteBackupOptions {
-  /** Gives the work up; nothing is left of it then, and the promise rejects with the signal's reason. */
+  /**
+   * Gives the work up; nothing is left of it then, and the promise rejects with the signal's reason. What SQLite does at the
+   * moment is ended first.
+   */
   readonly signal?: AbortSignal
 }
 
@@ -38,6 +42,7 @@ export async function backUpDatabase(
       },
     )
   }
+  assertNoLeftovers(place)
   const target = `${place}.${randomBytes(8).toString('hex')}.draft`
   try {
     const { cacheBytes } = settings

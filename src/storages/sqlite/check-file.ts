@@ -1,5 +1,4 @@
-import { bytes, type SqliteConnection } from './engine.js'
-import { textOf } from './schema.js'
+import { bytes, type SqliteConnection, textOf } from './engine.js'
 
 /** What SQLite finds wrong with the file, the first 100 things: https://sqlite.org/pragma.html#pragma_integrity_check. */
 export function checkFile(connection: SqliteConnection): string[] {

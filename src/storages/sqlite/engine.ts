@@ -1,5 +1,3 @@
-import { PerdureError } from '../../core/errors.js'
-
 /** What a column can hold. Integers are safe ones: what is read is cast, see {@link integer}. */
 export type SqlValue = number | string | Uint8Array | null
 
@@ -72,30 +70,7 @@ export function bytes(column: string): string {
   return `cast(${column} as blob)`
 }
 
-/** The first version of Node whose own SQLite is taken: before it, it was called an experiment, or was not there. */
-const FIRST_NODE = 24
-
-let loading: Promise<SqliteEngine> | undefined
-
-/**
- * The engine for this process: what Node has built in from version 24 on, and the package libsql before.
- *
- * @throws PerdureError `PERDURE_UNSUPPORTED` if libsql is needed and not installed, with the line that installs it
- */
-export function loadSqlite(): Promise<SqliteEngine> {
-  loading ??= load()
-  return loading
-}
-
-async function load(): Promise<SqliteEngine> {
-  if (Number.parseInt(process.versions.node, 10) >= FIRST_NODE) return (await import('./node-engine.js')).nodeEngine()
-  try {
-    return (await import('./libsql-engine.js')).libsqlEngine
-  } catch (cause) {
-    throw new PerdureError(
-      'PERDURE_UNSUPPORTED',
-      `SQLite databases need the package libsql on Node ${process.versions.node}. Install it: npm install libsql. (Node ${FIRST_NODE} and newer have SQLite built in.)`,
-      { cause },
-    )
-  }
+/** The text of which the bytes were read by way of {@link bytes}. What is not UTF-8 in it is replaced. */
+export function textOf(bytes: Uint8Array | null): string {
+  return bytes === null ? '' : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
 }

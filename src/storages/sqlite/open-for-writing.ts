@@ -1,6 +1,7 @@
 import { PerdureError } from '../../core/errors.js'
 import { nodeFileSystem } from '../../journal/journal-file.js'
 import type { SqliteConnection, SqliteEngine } from './engine.js'
+import { assertNoLeftovers } from './leftovers.js'
 import type { WriterSettings } from './messages.js'
 import { checkFormat, createTables, type Meta, readMeta } from './schema.js'
 
@@ -13,8 +14,9 @@ const WAL_BYTES = 64 * 1024 * 1024
 /**
  * Opens the only connection that writes, and makes a new file a database.
  *
- * @throws PerdureError `PERDURE_NOT_A_DATABASE`, `PERDURE_FORMAT_VERSION`, `PERDURE_CORRUPTION`; `PERDURE_UNSUPPORTED`
- *   where the file system has no shared memory; and as said at SqliteEngine
+ * @throws PerdureError `PERDURE_NOT_A_DATABASE`, `PERDURE_FORMAT_VERSION`, `PERDURE_CORRUPTION`; `PERDURE_ARGUMENT` as
+ *   {@link assertNoLeftovers}; `PERDURE_UNSUPPORTED` where the file system has no shared memory; and as said at
+ *   SqliteEngine
  */
 export function openForWriting(
   engine: SqliteEngine,
@@ -37,6 +39,7 @@ export function openForWriting(
 
 /** Beside its place, so that what is found there is whole; an empty file is one that has lost everything. */
 function create(engine: SqliteEngine, path: string, serializer: string): void {
+  assertNoLeftovers(path)
   const draft = `${path}.new`
   // An earlier process may have been killed here. Nobody else is: the caller holds the lock.
   for (const name of [draft, `${draft}-journal`]) nodeFileSystem.unlink(name)

@@ -33,21 +33,25 @@ export class ReaderPool {
   /** Gives it back. May be called more than once. */
   release(reader: Reader): void {
     if (!this.#busy.delete(reader) || this.#closed) return
-    try {
-      reader.end()
-      if (this.#idle.length < MAX_IDLE) {
-        this.#idle.push(reader)
-        return
-      }
-    } catch {
-      // It is of no use any more, and has told so to whoever has used it.
-    }
-    reader.close()
+    if (end(reader) && this.#idle.length < MAX_IDLE) this.#idle.push(reader)
+    else reader.close()
   }
 
   close(): void {
     this.#closed = true
+    for (const reader of this.#busy) end(reader)
     for (const reader of [...this.#idle, ...this.#busy]) reader.close()
     this.#idle.length = 0
+    this.#busy.clear()
+  }
+}
+
+/** False if the reader is of no use any more; whoever has used it has been told. */
+function end(reader: Reader): boolean {
+  try {
+    reader.end()
+    return true
+  } catch {
+    return false
   }
 }

@@ -1,8 +1,8 @@
 import type { Oid, Tid } from '../../core/oid.js'
 import type { StoredRecord, TransactionInfo } from '../../core/storage.js'
 import { checkRecord } from './checksum.js'
-import { bytes, integer, type SqliteConnection, type SqliteStatement } from './engine.js'
-import { type Meta, readMeta, textOf } from './schema.js'
+import { bytes, integer, type SqliteConnection, type SqliteStatement, textOf } from './engine.js'
+import { type Meta, readMeta } from './schema.js'
 
 /** More changes than this are not listed: whoever asks takes everything as changed. */
 const MAX_CHANGES = 65_536

@@ -3,7 +3,7 @@ import { forEachReference } from '../../core/record.js'
 import type { RemovalRequest } from './messages.js'
 import { ObjectSweeper } from './object-sweeper.js'
 import { RemovalStatements } from './removal-statements.js'
-import { writeMeta } from './schema.js'
+import { readMeta, writeMeta } from './schema.js'
 import type { DatabaseWriter } from './writer.js'
 
 /** How many objects are worked on between two batches of commits: some milliseconds' work. */
@@ -41,6 +41,7 @@ export class Removal {
   #caughtUp: { readonly tid: Tid; readonly oid: Oid }
   #verdict: 'proceed' | 'cancel' | undefined
   #ended = false
+  #failure: Error | undefined
 
   /** @param openTids gives the transactions at which there are snapshots */
   constructor(
@@ -61,9 +62,9 @@ export class Removal {
     if (resumed) this.#doom()
   }
 
-  /** Goes on with what an earlier process has left; undefined if there is nothing. */
+  /** Goes on with what an earlier process has left, or a full disk; undefined if there is nothing. */
   static resume(writer: DatabaseWriter, openTids: () => ReadonlySet<Tid>): Removal | undefined {
-    const { removing: seen, historyFrom } = writer.meta
+    const { removing: seen, historyFrom } = readMeta(writer.connection)
     if (seen === 0) return undefined
     const garbage = new Float64Array(new RemovalStatements(writer.connection).doomed())
     const request = { seen, historyFrom, garbage, superseded: new Float64Array() }
@@ -73,6 +74,12 @@ export class Removal {
 
   get ended(): boolean {
     return this.#ended
+  }
+
+  /** Does all the rest, whatever waits meanwhile. @throws whatever goes wrong */
+  finish(): void {
+    while (!this.#ended) this.step()
+    if (this.#failure !== undefined) throw this.#failure
   }
 
   proceed(): void {
@@ -96,9 +103,10 @@ export class Removal {
     return false
   }
 
+  /** What is doomed stays so if it fails, until somebody goes on with it. */
   #end(outcome: 'done' | 'cancelled' | Error): void {
     this.#ended = true
-    this.#writer.isDoomed = () => false
+    if (outcome instanceof Error) this.#failure = outcome
     this.#events.onEnd(outcome)
   }
 

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { PerdureError } from '../../core/errors.js'
 import type { Oid, Tid } from '../../core/oid.js'
-import { bytes, integer, type SqliteConnection } from './engine.js'
+import { checkTables } from './check-tables.js'
+import { bytes, integer, type SqliteConnection, textOf } from './engine.js'
 import { APPLICATION_ID } from './file-head.js'
 
 /*
@@ -113,7 +114,8 @@ export function createTables(connection: SqliteConnection, serializer: string, c
 }
 
 /**
- * @throws PerdureError `PERDURE_NOT_A_DATABASE` if the file belongs to another application; `PERDURE_FORMAT_VERSION`
+ * @throws PerdureError `PERDURE_NOT_A_DATABASE` if the file belongs to another application; `PERDURE_FORMAT_VERSION`;
+ *   `PERDURE_CORRUPTION` if its tables are not those that we make
  */
 export function checkFormat(connection: SqliteConnection): void {
   const { path } = connection
@@ -138,6 +140,7 @@ export function checkFormat(connection: SqliteConnection): void {
       { details: { path, version, known: FORMAT_VERSION } },
     )
   }
+  checkTables(connection, TABLES)
 }
 
 function readNumber(connection: SqliteConnection, pragma: string): number {
@@ -184,8 +187,4 @@ function badMeta(path: string, key: string): PerdureError {
     `${path} is damaged: its table meta has no sensible value for ${key}. Restore a backup.`,
     { details: { path, key } },
   )
-}
-
-export function textOf(bytes: Uint8Array | null): string {
-  return bytes === null ? '' : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
 }

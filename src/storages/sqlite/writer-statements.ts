@@ -1,7 +1,6 @@
 import type { Oid, Tid } from '../../core/oid.js'
 import { checksumOf } from './checksum.js'
-import { bytes, integer, type SqliteConnection, type SqliteStatement } from './engine.js'
-import { textOf } from './schema.js'
+import { bytes, integer, type SqliteConnection, type SqliteStatement, textOf } from './engine.js'
 
 /** What is known of the newest transaction. */
 export interface NewestTransaction {

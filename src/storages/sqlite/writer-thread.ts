@@ -1,6 +1,5 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
-import { PerdureError, unpackError } from '../../core/errors.js'
-import { threadLost } from '../../workers/coordinator-client.js'
+import { ThreadEnd, whenReady } from '../../workers/writing-thread.js'
 import type { OpenedDatabase, WriterClientEnd, WriterEvent, WriterSettings, WriterThreadData } from './messages.js'
 import { OpenTids } from './open-tids.js'
 import { WriterClient } from './writer-client.js'
@@ -28,30 +27,13 @@ export class WriterThread {
   readonly opened: OpenedDatabase
   /** Memory of the owner's OpenTids. */
   readonly openTids: SharedArrayBuffer
-  readonly #path: string
-  readonly #worker: Worker
-  readonly #ended: Promise<void>
-  #closeError: PerdureError | undefined
+  readonly #end: ThreadEnd
 
   private constructor(worker: Worker, path: string, near: WriterLink, opened: OpenedDatabase) {
-    this.#worker = worker
-    this.#path = path
     this.client = new WriterClient(near.port, path)
     this.openTids = near.openTids
     this.opened = opened
-    this.#ended = new Promise((resolve) => {
-      worker.on('message', (event: WriterEvent) => {
-        if (event.type !== 'closed') return
-        if (event.error !== undefined) this.#closeError = unpackError(event.error)
-        this.client.disconnect()
-      })
-      worker.on('error', (error) => this.#fail(error))
-      worker.on('exit', () => {
-        this.#fail(undefined)
-        resolve()
-      })
-    })
-    worker.unref()
+    this.#end = new ThreadEnd(worker, this.client, path)
   }
 
   /**
@@ -63,18 +45,13 @@ export class WriterThread {
     const { near, far } = link()
     const worker = startWorker({ settings, client: far }, [far.port])
     try {
-      return new WriterThread(worker, settings.path, near, await firstEvent(worker, settings.path))
+      const { opened } = await whenReady<WriterEvent>(worker, settings.path)
+      return new WriterThread(worker, settings.path, near, opened)
     } catch (error) {
       near.port.close()
       await worker.terminate()
       throw error
     }
-  }
-
-  #fail(cause: unknown): void {
-    const error = threadLost(this.#path)
-    if (cause !== undefined) error.cause = cause
-    this.client.fail(error)
   }
 
   /** What another handle needs to commit. */
@@ -91,10 +68,7 @@ export class WriterThread {
    */
   async close(): Promise<void> {
     await this.client.idle()
-    this.#worker.ref()
-    this.client.send({ type: 'close' })
-    await this.#ended
-    if (this.#closeError !== undefined) throw this.#closeError
+    await this.#end.after(() => this.client.send({ type: 'close' }))
   }
 }
 
@@ -103,20 +77,4 @@ function link(): { near: WriterLink; far: WriterClientEnd } {
   const { port1, port2 } = new MessageChannel()
   const openTids = new OpenTids().memory
   return { near: { port: port1, openTids }, far: { port: port2, openTids } }
-}
-
-function firstEvent(worker: Worker, path: string): Promise<OpenedDatabase> {
-  return new Promise((resolve, reject) => {
-    const onExit = () => reject(threadLost(path))
-    const onError = (cause: unknown) => reject(Object.assign(threadLost(path), { cause }))
-    worker.once('exit', onExit)
-    worker.once('error', onError)
-    worker.once('message', (event: WriterEvent) => {
-      worker.off('exit', onExit)
-      worker.off('error', onError)
-      if (event.type === 'ready') resolve(event.opened)
-      else if (event.type === 'failed') reject(unpackError(event.error))
-      else reject(new PerdureError('PERDURE_THREAD', `Unexpected message while opening ${path}.`))
-    })
-  })
 }

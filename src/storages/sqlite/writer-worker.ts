@@ -1,7 +1,7 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { packError } from '../../core/errors.js'
 import type { CommitAnswer } from '../../workers/messages.js'
-import { loadSqlite } from './engine.js'
+import { loadSqlite } from './load-engine.js'
 import type {
   RemovalRequest,
   WriterClientEnd,
@@ -104,8 +104,15 @@ class WriterService {
 
   #remove(port: MessagePort, request: RemovalRequest): void {
     const send = (reply: WriterReply) => port.postMessage(reply)
-    // One that an earlier process has left is finished first.
-    while (this.#removal !== undefined && !this.#removal.ended) this.#removal.step()
+    try {
+      // What has been begun and not ended comes first, as there is only one table of what is doomed.
+      this.#removal?.cancel()
+      this.#removal?.finish()
+      Removal.resume(this.#writer, () => this.#openTids())?.finish()
+    } catch (error) {
+      send({ type: 'removed', outcome: packError(error) })
+      return
+    }
     this.#removal = new Removal(this.#writer, request, () => this.#openTids(), {
       onPrepared: () => send({ type: 'prepared' }),
       onRemoved: (objects, objectsTotal) => send({ type: 'removing', objects, objectsTotal }),
@@ -151,8 +158,9 @@ const { settings, client } = workerData as WriterThreadData
 
 try {
   const writer = new DatabaseWriter(await loadSqlite(), settings)
-  report({ type: 'ready', opened: writer.opened })
   new WriterService(writer, client)
+  report({ type: 'ready', opened: writer.opened })
 } catch (error) {
   report({ type: 'failed', error: packError(error) })
+  client.port.close()
 }

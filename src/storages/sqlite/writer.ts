@@ -118,7 +118,7 @@ export class DatabaseWriter {
       this.#known.clear()
       this.#setAside = 0
       this.#giveUp(finishing, error)
-      throw error
+      throw this.#poison ?? error
     }
   }
 
@@ -277,7 +277,8 @@ export class DatabaseWriter {
   /** @throws PerdureError if the file cannot be closed in good order: nothing is lost by that */
   close(): void {
     try {
-      if (this.#poison === undefined) this.change(() => this.#giveOidsBack())
+      if (this.#poison !== undefined) return
+      this.change(() => this.#giveOidsBack())
       // Readers of this process may still have the file open, and then SQLite leaves its files where they are.
       this.statements.checkpoint()
     } finally {

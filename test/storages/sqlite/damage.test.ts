@@ -115,6 +115,38 @@ describe(`A damaged SQLite database (PERDURE_SEED=${seed})`, () => {
     expect(problems.filter(({ kind }) => kind === 'dangling-reference').map(({ oid }) => oid)).to.deep.equal([8])
   })
 
+  it('is refused if its tables are others than ours, or something else works on them', async () => {
+    const forgeries = [
+      `drop table meta; create view meta as
+       with recursive c (x) as (select 1 union all select x + 1 from c) select x as key, x as value from c`,
+      'create trigger forger after insert on transactions begin delete from records; end',
+      'alter table doomed add column computed as (zeroblob(oid))',
+      'create index forged on records (zeroblob(oid))',
+      'drop table doomed',
+      'drop index records_by_object',
+    ]
+    for (const [i, sql] of forgeries.entries()) {
+      path = directory.join(`${i}.sqlite`)
+      await (await SqliteStorage.open(path)).close()
+      change(sql)
+      for (const readonly of [false, true]) {
+        const error = await failure('PERDURE_CORRUPTION', () => SqliteStorage.open(path, { readonly }))
+        expect(error.message).to.match(/meta|forger|doomed|forged|records_by_object/)
+      }
+    }
+  })
+
+  it('may have tables, views and statistics that somebody has added', async () => {
+    await make()
+    change('create table mine (x); create view big as select oid from objects where bytes > 100; analyze')
+    await using storage = await SqliteStorage.open(path)
+    await storage.backup(directory.join('copy.sqlite'))
+    await using copy = await SqliteStorage.open(directory.join('copy.sqlite'))
+    await copy.commit({ base: 5, reads: [], writes: [{ oid: 0, data: record('new', [1]) }] })
+    const problems = (await copy.verify()).problems.filter(({ kind }) => kind !== 'undecodable')
+    expect(problems).to.deep.equal([])
+  })
+
   it('says which setting is missing', async () => {
     await make()
     change("delete from meta where key = 'serializer'")

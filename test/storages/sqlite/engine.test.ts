@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { expect } from 'chai'
-import { bytes, integer, loadSqlite, type SqliteConnection } from '../../../src/storages/sqlite/engine.js'
+import { bytes, integer, type SqliteConnection } from '../../../src/storages/sqlite/engine.js'
+import { loadSqlite } from '../../../src/storages/sqlite/load-engine.js'
 import { thrownBy } from '../../support/errors.js'
 import { sqliteEngines } from '../../support/sqlite-engines.js'
 import { TemporaryDirectory } from '../../support/temporary-directory.js'

@@ -1,9 +1,10 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, copyFileSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, readdirSync, renameSync, utimesSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { Worker } from 'node:worker_threads'
 import { expect } from 'chai'
 import type { Snapshot } from '../../../src/core/storage.js'
 import { SqliteStorage } from '../../../src/storages/sqlite.js'
@@ -15,6 +16,7 @@ const PROGRAM = fileURLToPath(new URL('../../support/sqlite-process.js', import.
 const WITHOUT_LIBSQL = new URL('../../support/without-libsql.js', import.meta.url).href
 const MODULE = new URL('../../../src/storages/sqlite.js', import.meta.url).href
 const PERDURE = new URL('../../../src/index.js', import.meta.url).href
+const ENGINE = new URL('../../../src/storages/sqlite/load-engine.js', import.meta.url).href
 
 /** The number that objects 0 to 9 hold, which must be the same; those that a pack has removed are not there. */
 function consistentNumber(snapshot: Snapshot): number {
@@ -22,6 +24,19 @@ function consistentNumber(snapshot: Snapshot): number {
   const different = new Set(numbers.map(recordNumber))
   expect(different).to.have.property('size', 1)
   return [...different][0] as number
+}
+
+/** Of a thread that opens and closes a database, tells so, and ends when it is told to. */
+function lookingProgram(path: string): string {
+  return `
+    const { parentPort } = require('node:worker_threads')
+    parentPort.once('message', () => {})
+    import(${JSON.stringify(PERDURE)}).then(async ({ open }) => {
+      const db = await open(${JSON.stringify(path)}, { readonly: true })
+      await db.close()
+      parentPort.postMessage('looked')
+    })
+  `
 }
 
 describe('SqliteStorage among processes', () => {
@@ -115,6 +130,50 @@ describe('SqliteStorage among processes', () => {
     const snapshot = reader.snapshot()
     expect(consistentNumber(snapshot)).to.be.at.least(acknowledged)
     snapshot.release()
+  })
+
+  for (const among of ['while it is open', 'before it is open']) {
+    it(`keeps its locks when a thread ends that has looked at the file ${among}`, async () => {
+      await (await start(path)).close()
+      const early = among.startsWith('before') ? new Worker(lookingProgram(path), { eval: true }) : undefined
+      if (early !== undefined) await once(early, 'message')
+      const storage = await start(path)
+      await storage.commit({ base: 0, reads: [], writes: [{ oid: 0, data: numberRecord(1) }] })
+      const thread = early ?? new Worker(lookingProgram(path), { eval: true })
+      if (early === undefined) await once(thread, 'message')
+      const exit = once(thread, 'exit')
+      thread.postMessage('end')
+      await exit
+      // Who closes a database as the last one does away with its WAL.
+      const tool = `
+        const { loadSqlite } = await import(${JSON.stringify(ENGINE)})
+        const connection = (await loadSqlite()).open(process.argv[1])
+        connection.prepare('select count(*) from transactions').get()
+        connection.close()
+      `
+      await promisify(execFile)(process.execPath, ['--input-type=module', '-e', tool, path])
+      await storage.commit({ base: 1, reads: [], writes: [{ oid: 0, data: numberRecord(2) }] })
+      const reader = `
+        const { SqliteStorage } = await import(${JSON.stringify(MODULE)})
+        console.log((await SqliteStorage.open(process.argv[1], { readonly: true })).statistics().tid)
+      `
+      const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', reader, path])
+      expect(stdout.trim()).to.equal('2')
+    })
+  }
+
+  it('does not take what another database has left for its own', async () => {
+    const process = startWriter()
+    await told((line) => line === '5')
+    process.kill('SIGKILL')
+    await once(process, 'exit')
+    const other = await start(directory.join('other.sqlite'))
+    const moved = directory.join('moved.sqlite')
+    renameSync(path, moved)
+    expect((await failure('PERDURE_ARGUMENT', () => start(path))).message).to.include(`${path}-wal`)
+    await failure('PERDURE_ARGUMENT', () => other.backup(path))
+    renameSync(moved, path)
+    expect((await start(path)).statistics().tid).to.be.at.least(5)
   })
 
   it('is read where nothing can be written beside it, until somebody writes it', async () => {

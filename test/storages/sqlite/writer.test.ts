@@ -3,7 +3,8 @@ import { PerdureError } from '../../../src/core/errors.js'
 import type { Oid, Tid } from '../../../src/core/oid.js'
 import { encodeRecord } from '../../../src/core/record.js'
 import { Reference } from '../../../src/core/reference.js'
-import { loadSqlite, type SqliteConnection, type SqliteEngine } from '../../../src/storages/sqlite/engine.js'
+import type { SqliteConnection, SqliteEngine } from '../../../src/storages/sqlite/engine.js'
+import { loadSqlite } from '../../../src/storages/sqlite/load-engine.js'
 import { Removal } from '../../../src/storages/sqlite/removal.js'
 import { readMeta } from '../../../src/storages/sqlite/schema.js'
 import { DatabaseWriter } from '../../../src/storages/sqlite/writer.js'
@@ -114,13 +115,27 @@ describe('DatabaseWriter', () => {
     expect(commit({ 0: [] }).tid).to.equal(1)
     fails = true
     const outcomes = commitAll([{ 1: [] }, { 2: [] }], 1)
-    expect(outcomes.map(({ error }) => error?.code)).to.deep.equal(['PERDURE_IO', 'PERDURE_IO'])
+    expect(outcomes.map(({ error }) => error?.code)).to.deep.equal(['PERDURE_POISONED', 'PERDURE_POISONED'])
+    expect(outcomes[0]?.error?.cause?.code).to.equal('PERDURE_IO')
     fails = false
     expect(commit({ 3: [] }).error?.code).to.equal('PERDURE_POISONED')
     expect(writer.published.get('tid')).to.equal(1)
     writer.close()
     open()
     expect(commit({ 3: [] }, 1).tid).to.equal(2)
+  })
+
+  it('has stored nothing when the disk is full, and goes on when there is room', () => {
+    open()
+    commit({ 0: [] })
+    const [pages] = writer.connection.prepare<[number]>('pragma page_count').get() ?? [0]
+    writer.connection.exec(`pragma max_page_count = ${pages}`)
+    const many = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [i + 1, []]))
+    expect(commit(many).error?.code).to.equal('PERDURE_NO_SPACE')
+    expect([writer.newest.tid, exists(1)]).to.deep.equal([1, false])
+    writer.connection.exec('pragma max_page_count = 1000000')
+    expect(commit(many).tid).to.equal(2)
+    expect(exists(1000)).to.equal(true)
   })
 
   it('publishes nothing before it is stored', () => {
@@ -190,6 +205,25 @@ describe('DatabaseWriter', () => {
       expect(OTHERS.every(exists)).to.equal(true)
       expect(writer.newest.tid).to.equal(2)
       expect(commit({ 1: [2] }).tid).to.equal(3)
+    })
+
+    it('is finished by the next pack if it has failed, and nobody can refer to the garbage meanwhile', () => {
+      const garbage = plant()
+      const ended: unknown[] = []
+      const work = removal(garbage, ended)
+      prepare(work)
+      work.proceed()
+      work.step()
+      writer.connection.exec('create trigger full before insert on records begin select raise(abort, "full"); end')
+      while (work.step());
+      expect(ended[0]).to.be.an.instanceOf(PerdureError)
+      writer.connection.exec('drop trigger full')
+      const last = OTHERS.at(-1) as Oid
+      expect(exists(last)).to.equal(true)
+      expect(commit({ 1: [last] }).error?.code).to.equal('PERDURE_OBJECT_MISSING')
+      Removal.resume(writer, nobody)?.finish()
+      expect(garbage.some(exists)).to.equal(false)
+      expect(commit({ 1: [0] }).tid).to.be.a('number')
     })
 
     it('is finished by the next process', () => {

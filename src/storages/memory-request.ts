@@ -1,1 +1,0 @@
-export { checkRequest } from './check-request.js'
