@@ -12,7 +12,9 @@ export const EXIT = {
   denied: 8,
   unsupported: 9,
   unknownCommand: 127,
+  hungUp: 129,
   interrupted: 130,
+  terminated: 143,
 } as const
 
 const BY_CODE: Partial<Record<ErrorCode, number>> = {

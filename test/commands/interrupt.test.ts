@@ -39,11 +39,11 @@ describe('Long work of perdure', () => {
   }
 
   /** Interrupts a command when it shows progress, if it is still there then; gives its exit code and its output. */
-  async function interrupt(...args: string[]): Promise<{ code: number | null; stdout: string }> {
+  async function interrupt(args: readonly string[], signal: NodeJS.Signals = 'SIGINT') {
     const child = spawn(process.execPath, [BIN, ...args], { cwd: directory.path, env: withoutSettings(process.env) })
     let stdout = ''
     child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text))
-    child.stderr.once('data', () => child.kill('SIGINT'))
+    child.stderr.once('data', () => child.kill(signal))
     child.stdin.end()
     const [code] = (await once(child, 'close')) as [number | null]
     return { code, stdout }
@@ -60,17 +60,35 @@ describe('Long work of perdure', () => {
       await makeFile()
       const before = readFileSync(directory.join('a.perdure'))
       const names = readdirSync(directory.path)
-      let result = await interrupt(...args)
+      let result = await interrupt(args)
       // It may have been done before the signal came.
       while (result.code === 0) {
         for (const name of readdirSync(directory.path)) if (!names.includes(name)) rmSync(directory.join(name))
-        result = await interrupt(...args)
+        result = await interrupt(args)
       }
       expect(result).to.deep.equal({ code: 130, stdout: '' })
       expect(readdirSync(directory.path)).to.have.members(names)
       if (args.includes('verify')) expect(readFileSync(directory.join('a.perdure')).equals(before)).to.equal(true)
       await using storage = await FileStorage.open(directory.join('a.perdure'))
       expect(storage.statistics()).to.include({ objects: OBJECTS, tid: 1 })
+    })
+  }
+
+  for (const [signal, code] of [
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const) {
+    it(`is given up by ${signal}, too`, async () => {
+      await makeFile()
+      const names = readdirSync(directory.path)
+      const args = ['db', 'convert', 'a.perdure', 'b.perdure', '--serializer', 'devalue']
+      let result = await interrupt(args, signal)
+      while (result.code === 0) {
+        for (const name of readdirSync(directory.path)) if (!names.includes(name)) rmSync(directory.join(name))
+        result = await interrupt(args, signal)
+      }
+      expect(result).to.deep.equal({ code, stdout: '' })
+      expect(readdirSync(directory.path)).to.have.members(names)
     })
   }
 
