@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { BulkWriter } from '../conversion/bulk-writer.js'
+import { checkReferences } from '../conversion/check-references.js'
 import { Draft } from '../conversion/draft.js'
 import { addChunk, type RecordChunk } from '../conversion/record-chunk.js'
 import type { Serializer } from '../core/serializer.js'
@@ -59,7 +60,8 @@ export interface MappedImportReport {
  * Makes a database of a Durus file, with objects of Perdure's own. The source stays as it is. The new database is at
  * `target` only when it is whole.
  *
- * @throws as {@link DurusMapper.prepare} and {@link DurusMapper.mapped}, and as `importDurusRaw`
+ * @throws as {@link DurusMapper.prepare} and {@link DurusMapper.mapped}, and as `importDurusRaw` and
+ *   {@link checkReferences}
  */
 export async function importMapped(
   source: DurusSource,
@@ -74,6 +76,7 @@ export async function importMapped(
   const mapper = await prepare(source, options)
   const writer = new BulkWriter(draft.storage, { note: `imported from Durus (${source.format})` })
   await write(mapper, writer, options)
+  await checkReferences(draft.storage, target)
   await draft.finish()
   return {
     objects: writer.objects,
