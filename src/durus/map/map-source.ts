@@ -40,10 +40,9 @@ export class DurusMapper {
     this.#nextOid = source.highestOid + 1
     this.#hasConverters = Object.keys(mapping.values ?? {}).length > 0
     this.#mapper = new ObjectMapper({
-      classOf: (oid) => {
-        const type = survey.classOf(oid)
-        if (type?.family === 'node') survey.addStray(oid)
-        return type?.className
+      classOf: (oid) => survey.classOf(oid)?.className,
+      onReference: (oid) => {
+        if (survey.classOf(oid)?.family === 'node') survey.addStray(oid)
       },
       converters: new Map(Object.entries(mapping.values ?? {})),
       changes: this.#changes,

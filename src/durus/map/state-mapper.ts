@@ -27,6 +27,8 @@ export type ValueConverter = (form: State) => unknown
 export interface MappingContext {
   /** The name of an object's class in the new database; undefined if there is no such object. */
   classOf(oid: Oid): string | undefined
+  /** Told of every object that a state refers to in the new database. */
+  onReference?(oid: Oid): void
   /** Converters of the user's, by the dotted name of what they convert. */
   readonly converters: ReadonlyMap<string, ValueConverter>
   readonly changes: ChangeList
@@ -160,6 +162,7 @@ export class StateMapper {
       this.noteAs('missing-object', `a reference to ${target.type.dottedName} ${oid}, which does not exist`, '$missing')
       return { $missing: target.type.dottedName, oid }
     }
+    this.#context.onReference?.(oid)
     const reference = new Reference(oid, className)
     this.#references.set(oid, reference)
     return reference
