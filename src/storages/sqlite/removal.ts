@@ -3,7 +3,7 @@ import { forEachReference } from '../../core/record.js'
 import type { RemovalRequest } from './messages.js'
 import { ObjectSweeper } from './object-sweeper.js'
 import { RemovalStatements } from './removal-statements.js'
-import { writeMeta } from './schema.js'
+import { readMeta, writeMeta } from './schema.js'
 import type { DatabaseWriter } from './writer.js'
 
 /** How many objects are worked on between two batches of commits: some milliseconds' work. */
@@ -61,13 +61,17 @@ export class Removal {
     if (resumed) this.#doom()
   }
 
-  /** Goes on with what an earlier process has left; undefined if there is nothing. */
-  static resume(writer: DatabaseWriter, openTids: () => ReadonlySet<Tid>): Removal | undefined {
-    const { removing: seen, historyFrom } = writer.meta
+  /** Goes on with what an earlier process, or one that failed, has left; undefined if there is nothing. */
+  static resume(
+    writer: DatabaseWriter,
+    openTids: () => ReadonlySet<Tid>,
+    onEnd: RemovalEvents['onEnd'] = () => {},
+  ): Removal | undefined {
+    const { removing: seen, historyFrom } = readMeta(writer.connection)
     if (seen === 0) return undefined
     const garbage = new Float64Array(new RemovalStatements(writer.connection).doomed())
     const request = { seen, historyFrom, garbage, superseded: new Float64Array() }
-    const events = { onPrepared: () => {}, onRemoved: () => {}, onEnd: () => {} }
+    const events = { onPrepared: () => {}, onRemoved: () => {}, onEnd }
     return new Removal(writer, request, openTids, events, true)
   }
 
@@ -98,7 +102,6 @@ export class Removal {
 
   #end(outcome: 'done' | 'cancelled' | Error): void {
     this.#ended = true
-    this.#writer.isDoomed = () => false
     this.#events.onEnd(outcome)
   }
 
@@ -155,7 +158,10 @@ export class Removal {
     }
   }
 
-  /** An object that has been stored anew is there, whatever it was. */
+  /**
+   * An object that has been stored anew is there, whatever it was. If not all of them can be removed, those that are left
+   * stay doomed until they are: they may refer to others that have been.
+   */
   #doom(): void {
     const { statements } = this.#writer
     const { seen } = this.#request

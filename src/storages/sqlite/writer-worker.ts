@@ -104,14 +104,32 @@ class WriterService {
 
   #remove(port: MessagePort, request: RemovalRequest): void {
     const send = (reply: WriterReply) => port.postMessage(reply)
-    // One that an earlier process has left is finished first.
-    while (this.#removal !== undefined && !this.#removal.ended) this.#removal.step()
+    const failure = this.#finishRemoval()
+    if (failure !== undefined) {
+      send({ type: 'removed', outcome: packError(failure) })
+      return
+    }
     this.#removal = new Removal(this.#writer, request, () => this.#openTids(), {
       onPrepared: () => send({ type: 'prepared' }),
       onRemoved: (objects, objectsTotal) => send({ type: 'removing', objects, objectsTotal }),
       onEnd: (outcome) =>
         send({ type: 'removed', outcome: typeof outcome === 'string' ? outcome : packError(outcome) }),
     })
+  }
+
+  /** One that an earlier process, or one that failed, has left is finished first. Returns why it cannot be. */
+  #finishRemoval(): Error | undefined {
+    const failures: Error[] = []
+    while (this.#removal !== undefined && !this.#removal.ended) this.#removal.step()
+    const left = Removal.resume(
+      this.#writer,
+      () => this.#openTids(),
+      (outcome) => {
+        if (typeof outcome !== 'string') failures.push(outcome)
+      },
+    )
+    while (left !== undefined && !left.ended) left.step()
+    return failures[0]
   }
 
   /** Of all handles, those included that have been made until now. */
