@@ -34,8 +34,9 @@ export class ObjectSweeper {
         const next = rows[i + 1]?.tid ?? Number.POSITIVE_INFINITY
         const keeps =
           row.bytes === undefined
-            ? // A removal hides what was before, and has to be told to those who have the object cached.
-              !isFirst || row.tid > this.#historyFrom
+            ? // A removal hides what was before, and has to be told to those who have the object cached, or commit what
+              // refers to it.
+              !isFirst || row.tid > this.#historyFrom || this.#isSeenBefore(row.tid)
             : (!unneeded && next > this.#historyFrom) || this.#isSeen(row.tid, next)
         if (keeps) {
           isFirst = false
@@ -47,6 +48,10 @@ export class ObjectSweeper {
       }
     }
     return { bytes, forgotten }
+  }
+
+  #isSeenBefore(tid: Tid): boolean {
+    return (this.#seen[0] ?? Number.POSITIVE_INFINITY) < tid
   }
 
   /** Whether there is a snapshot at `from`, or later but before `to`. */

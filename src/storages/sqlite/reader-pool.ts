@@ -17,7 +17,7 @@ export class ReaderPool {
 
   /** A reader that sees what there is now until it is released. */
   take(): Reader {
-    const reader = this.#idle.pop() ?? new Reader(this.#connect())
+    const reader = this.#idle.pop() ?? this.#newReader()
     try {
       reader.begin()
       // Only the first query decides which version it is.
@@ -28,6 +28,16 @@ export class ReaderPool {
     }
     this.#busy.add(reader)
     return reader
+  }
+
+  #newReader(): Reader {
+    const connection = this.#connect()
+    try {
+      return new Reader(connection)
+    } catch (error) {
+      connection.close()
+      throw error
+    }
   }
 
   /** Gives it back. May be called more than once. */

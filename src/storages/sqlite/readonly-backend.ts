@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Oid, Tid } from '../../core/oid.js'
 import type { CommitResult, PointInTime } from '../../core/storage.js'
 import { nodeFileSystem } from '../../journal/journal-file.js'
@@ -116,5 +117,7 @@ export class ReadonlyBackend implements SqliteBackend {
 
   async close(): Promise<void> {
     this.#pool.close()
+    // libsql closes files when its garbage is collected, and Node does that between two turns only.
+    await nextTurn()
   }
 }

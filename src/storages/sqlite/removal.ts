@@ -163,7 +163,10 @@ export class Removal {
     }
   }
 
-  /** An object that has been stored anew is there, whatever it was. */
+  /**
+   * An object that has been stored anew is there, whatever it was. If not all of them can be removed, those that are left
+   * stay doomed until they are: they may refer to others that have been.
+   */
   #doom(): void {
     const { statements } = this.#writer
     const { seen } = this.#request

@@ -174,6 +174,26 @@ export function readMeta(connection: SqliteConnection): Meta {
   }
 }
 
+/** No transaction has such a number before its successors would be beyond what JavaScript can count. */
+const MAX_TID = 2 ** 52
+
+/**
+ * Sees to it that nothing is said of transactions that are still to come.
+ *
+ * @throws PerdureError `PERDURE_CORRUPTION`
+ */
+export function checkNumbers(path: string, meta: Meta, { tid }: { readonly tid: Tid }): void {
+  if (!Number.isSafeInteger(tid) || tid < 0 || tid > MAX_TID) {
+    throw new PerdureError(
+      'PERDURE_CORRUPTION',
+      `${path} is damaged: ${tid} is not the number of a transaction. Restore a backup.`,
+      { details: { path } },
+    )
+  }
+  const wrong = (['historyFrom', 'sweptAt', 'removalsFrom', 'removing'] as const).find((name) => meta[name] > tid)
+  if (wrong !== undefined) throw badMeta(path, KEYS[wrong])
+}
+
 export function writeMeta(connection: SqliteConnection, meta: Partial<Meta>): void {
   const statement = connection.prepare('insert or replace into meta (key, value) values (?, ?)')
   for (const [name, value] of Object.entries(meta)) {

@@ -8,7 +8,7 @@ import { KnownOids } from './known-oids.js'
 import type { CommitMessage, OpenedDatabase, WriterSettings } from './messages.js'
 import { openForWriting } from './open-for-writing.js'
 import { PublishedNumbers } from './published-numbers.js'
-import { type Meta, writeMeta } from './schema.js'
+import { checkNumbers, type Meta, writeMeta } from './schema.js'
 import { type NewestTransaction, WriterStatements } from './writer-statements.js'
 
 /** Objects may be given oids that were not allocated, as long as they are not further ahead than this. */
@@ -49,6 +49,7 @@ export class DatabaseWriter {
     try {
       this.statements = new WriterStatements(connection)
       this.#newest = this.statements.newestTransaction()
+      checkNumbers(connection.path, meta, this.#newest)
       this.#setAside = meta.nextOid
     } catch (error) {
       connection.close()

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { copyFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
@@ -145,6 +146,24 @@ describe(`A damaged SQLite database (PERDURE_SEED=${seed})`, () => {
     await copy.commit({ base: 5, reads: [], writes: [{ oid: 0, data: record('new', [1]) }] })
     const problems = (await copy.verify()).problems.filter(({ kind }) => kind !== 'undecodable')
     expect(problems).to.deep.equal([])
+  })
+
+  it('is refused if it tells of transactions that cannot be', async () => {
+    const forgeries = [
+      'update transactions set tid = 9223372036854775807 where tid = 5',
+      'update transactions set tid = tid - 10',
+      ...['history_from', 'swept_at', 'removals_from', 'removing'].map(
+        (key) => `update meta set value = '99' where key = '${key}'`,
+      ),
+    ]
+    await make()
+    const sound = path
+    for (const [i, sql] of forgeries.entries()) {
+      path = directory.join(`${i}.sqlite`)
+      copyFileSync(sound, path)
+      change(sql)
+      await failure('PERDURE_CORRUPTION', () => SqliteStorage.open(path))
+    }
   })
 
   it('says which setting is missing', async () => {

@@ -162,6 +162,22 @@ describe('SqliteStorage among processes', () => {
     })
   }
 
+  it('closes its files when it is closed again and again without a pause', async () => {
+    await (await start(path)).close()
+    const program = `
+      import { readdirSync } from 'node:fs'
+      const { SqliteStorage } = await import(${JSON.stringify(MODULE)})
+      for (let i = 0; i < 50; i++) {
+        await (await SqliteStorage.open(process.argv[1], { readonly: true })).close()
+        gc()
+      }
+      console.log(readdirSync('/dev/fd').length)
+    `
+    const args = ['--expose-gc', '--input-type=module', '-e', program, path]
+    const { stdout } = await promisify(execFile)(process.execPath, args)
+    expect(Number(stdout)).to.be.within(3, 60)
+  })
+
   it('does not take what another database has left for its own', async () => {
     const process = startWriter()
     await told((line) => line === '5')

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { expect } from 'chai'
 import { encodeRecord } from '../../../src/core/record.js'
+import { Reference } from '../../../src/core/reference.js'
 import { open } from '../../../src/open.js'
 import type { StorageOpenOptions } from '../../../src/storages/registry.js'
 import { detectStorageKind } from '../../../src/storages/registry.js'
@@ -244,6 +245,29 @@ describe('SqliteStorage', () => {
     const reader = await start(path, { readonly: true })
     await failure('PERDURE_READONLY', () => reader.pack())
     await failure('PERDURE_READONLY', async () => reader.allocateOids(1))
+  })
+
+  it('knows what was removed after an open snapshot, and what never was there', async () => {
+    const storage = await start(path)
+    const write = (base: number, oid: number, targets: number[] = []) => {
+      const references = targets.map((target) => new Reference(target, 'Thing'))
+      return storage.commit({
+        base,
+        reads: [],
+        writes: [{ oid, data: encodeRecord('Thing', references, Buffer.of(1)) }],
+      })
+    }
+    await write(0, 0)
+    const held = storage.snapshot()
+    await write(1, 2)
+    await storage.pack()
+    await write(3, 0)
+    await storage.pack()
+    await failure('PERDURE_OBJECT_MISSING', () => write(held.tid, 4, [3]))
+    expect((await write(held.tid, 4, [2])).conflicts?.map(({ oid }) => oid)).to.deep.equal([2])
+    held.release()
+    await storage.pack()
+    expect((await write(4, 4, [0])).tid).to.equal(5)
   })
 
   it('gives the space of what a pack removes back', async () => {

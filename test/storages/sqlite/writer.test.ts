@@ -242,5 +242,29 @@ describe('DatabaseWriter', () => {
       expect(writer.published.get('objects')).to.equal(2)
       expect(Removal.resume(writer, nobody)?.step()).to.not.equal(true)
     })
+
+    it('keeps what is doomed from being referred to when it fails half-way, and goes on later', () => {
+      let broken = false
+      const oids = plant()
+      writer.close()
+      open(failing(engine, (sql) => broken && sql === 'begin immediate'))
+      const ended: unknown[] = []
+      const work = removal(oids, ended)
+      prepare(work)
+      work.proceed()
+      work.step()
+      broken = true
+      while (work.step());
+      expect(ended).to.have.nested.property('[0].code', 'PERDURE_IO')
+      broken = false
+      const last = OTHERS.at(-1) as Oid
+      expect(exists(last)).to.equal(true)
+      expect(commit({ 1: [last] }).error?.code).to.equal('PERDURE_OBJECT_MISSING')
+      const resumed = Removal.resume(writer, nobody)
+      while (resumed?.step());
+      expect(OTHERS.some(exists)).to.equal(false)
+      expect(readMeta(writer.connection)).to.include({ removing: 0 })
+      expect(commit({ [last]: [], 1: [last] }).error).to.equal(undefined)
+    })
   })
 })
