@@ -13,6 +13,7 @@ const TARGETS = [
   { of: 'open/perdure 1,000,000', most: 60 },
   { of: 'index-first/memory', to: 'index-first/paged', least: 1 },
   { of: 'index-warm/memory', to: 'index-warm/paged', least: 0.9 },
+  { of: 'convert/perdure', least: 100_000 },
   { of: 'import-durus/perdure', least: 51_000 },
   { of: 'server-traverse/perdure-server', least: 60_000 },
   { of: 'server-traverse/perdure-server', to: 'server-traverse/perdure', least: 0.3 },

@@ -164,8 +164,9 @@ describe('perdure db client', () => {
   it('has colours on a terminal that has them, unless NO_COLOR says otherwise', () => {
     const command = `'${process.execPath}' '${join(PACKAGE, 'bin/perdure.js')}' db client bank.perdure --eval "[1]"`
     const shown = (env: Record<string, string>) => {
-      const { NO_COLOR: _no, FORCE_COLOR: _force, COLORTERM: _term, ...rest } = process.env
-      const options = { cwd: directory.path, env: { ...rest, ...env }, encoding: 'utf8' } as const
+      // Nothing of what Node takes for a sign that there are colours, or none, CI for one.
+      const { PATH, HOME } = process.env
+      const options = { cwd: directory.path, env: { PATH, HOME, ...env }, encoding: 'utf8' } as const
       return spawnSync('script', ['--quiet', '--return', '--command', command, '/dev/null'], options).stdout
     }
     expect(shown({ TERM: 'xterm' })).to.include('\x1b[')
