@@ -22,7 +22,8 @@ const LACKING: ReadonlySet<string> = new Set<ErrorCode>(['PERDURE_CONFLICT', 'PE
 export async function undoTransaction(storage: Storage, tid: Tid, remarks: CommitOptions): Promise<Tid> {
   if (tid === 1) throw new PerdureError('PERDURE_ARGUMENT', 'Transaction 1 has made the database: it cannot be undone.')
   const newest = newestTid(storage)
-  if (tid > newest) {
+  // A storage without history says so below.
+  if (tid > newest && storage.capabilities.has('history')) {
     throw new PerdureError(
       'PERDURE_ARGUMENT',
       `There is no transaction ${tid} yet in ${storage.location}: the newest is ${newest}.`,
