@@ -10,9 +10,12 @@ interface Title {
   readonly serializer: string
 }
 
-/** One line for each transaction, after the first line: pairs of oid and record, the record in base64. */
+/** One line for each transaction, after the first line. */
 interface Line {
+  /** Pairs of oid and record, the record in base64. */
   readonly writes: readonly (readonly [number, string])[]
+  /** Oids below this one have been given out. */
+  readonly next: number
 }
 
 /**
@@ -30,6 +33,7 @@ export class JsonLinesStorage extends MemoryStorage {
   readonly #descriptor: number
   /** Where the next line goes. */
   #end: number
+  #nextOid = 1
   #replaying = true
   #failure: PerdureError | undefined
   #closing: Promise<void> | undefined
@@ -79,17 +83,34 @@ export class JsonLinesStorage extends MemoryStorage {
     return storage
   }
 
-  async #replay({ writes }: Line): Promise<void> {
+  async #replay({ writes, next }: Line): Promise<void> {
     const base = this.statistics().tid
     const records = writes.map(([oid, data]) => ({ oid, data: Buffer.from(data, 'base64') }))
-    await super.commit({ base, reads: [], writes: records })
+    // It may refer to what stands in a later line, if it was copied from another storage.
+    await super.commit({ base, reads: [], writes: records, restored: { time: new Date(0) } })
+    this.#noteUsed(records)
+    if (next > this.#nextOid) this.allocateOids(next - this.#nextOid)
+  }
+
+  override allocateOids(count: number): number {
+    const first = super.allocateOids(count)
+    this.#nextOid = first + count
+    return first
+  }
+
+  #noteUsed(writes: readonly RecordWrite[]): void {
+    for (const { oid } of writes) this.#nextOid = Math.max(this.#nextOid, oid + 1)
   }
 
   protected override keep(writes: readonly RecordWrite[]): void {
     if (this.#replaying) return
     if (this.readonly) throw new PerdureError('PERDURE_READONLY', `${this.location} was opened readonly.`)
     if (this.#failure !== undefined) throw this.#failure
-    const line: Line = { writes: writes.map(({ oid, data }) => [oid, Buffer.from(data).toString('base64')]) }
+    this.#noteUsed(writes)
+    const line: Line = {
+      writes: writes.map(({ oid, data }) => [oid, Buffer.from(data).toString('base64')]),
+      next: this.#nextOid,
+    }
     const bytes = Buffer.from(`${JSON.stringify(line)}\n`)
     try {
       for (let done = 0; done < bytes.length; ) {

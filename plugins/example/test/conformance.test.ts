@@ -24,7 +24,7 @@ storageSuite({
 
 storageSuite({
   name: 'JsonLinesStorage, temporary',
-  capabilities: ['durable'],
+  capabilities: ['durable', 'restore'],
   create: ({ serializer }) => JsonLinesStorage.open(undefined, { serializer }),
 })
 
