@@ -1,5 +1,5 @@
-import { PerdureError } from '../core/errors.js'
 import type { Durability } from '../workers/messages.js'
+import { checkRules, DURABILITY, isBytes, type OptionRule, SWITCH } from './option-rules.js'
 
 export interface FileStorageOptions {
   /**
@@ -35,42 +35,22 @@ export interface FileStorageSettings {
 const MIB = 1024 * 1024
 
 /** What each option may be, in words and as a test. */
-const RULES: Record<
-  keyof FileStorageOptions,
-  { readonly expected: string; readonly test: (value: unknown) => boolean }
-> = {
+const RULES: Record<keyof FileStorageOptions, OptionRule> = {
   serializer: { expected: 'the name of a serializer', test: (value) => typeof value === 'string' },
-  readonly: { expected: 'true or false', test: isBoolean },
-  durability: { expected: "'fsync' or 'os'", test: (value) => value === 'fsync' || value === 'os' },
+  readonly: SWITCH,
+  durability: DURABILITY,
   index: { expected: "'paged' or 'memory'", test: (value) => value === 'paged' || value === 'memory' },
   blockCacheBytes: { expected: 'a number of bytes from 65536 to 2^31', test: isBytes(65_536, 2 ** 31) },
-  createIfMissing: { expected: 'true or false', test: isBoolean },
+  createIfMissing: SWITCH,
   checkpointBytes: { expected: 'a number of bytes from 65536', test: isBytes(65_536, Number.MAX_SAFE_INTEGER) },
 }
 
 /** The names of all options. */
 export const FILE_OPTIONS = Object.keys(RULES) as readonly (keyof FileStorageOptions)[]
 
-function isBoolean(value: unknown): boolean {
-  return typeof value === 'boolean'
-}
-
-function isBytes(least: number, most: number): (value: unknown) => boolean {
-  return (value) => Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most
-}
-
 /** @throws PerdureError `PERDURE_ARGUMENT` if an option is misspelled or impossible */
 export function checkFileOptions(options: FileStorageOptions): FileStorageSettings {
-  for (const [name, value] of Object.entries(options)) {
-    const rule = Object.hasOwn(RULES, name) ? RULES[name as keyof FileStorageOptions] : undefined
-    if (rule === undefined) {
-      const known = Object.keys(RULES).join(', ')
-      throw new PerdureError('PERDURE_ARGUMENT', `A FileStorage has no option "${name}". Its options are: ${known}.`)
-    }
-    if (value !== undefined && !rule.test(value)) {
-      throw new PerdureError('PERDURE_ARGUMENT', `The option "${name}" must be ${rule.expected}.`)
-    }
-  }
+  checkRules('FileStorage', RULES, options)
   const readonly = options.readonly ?? false
   return {
     serializer: options.serializer,

@@ -1,5 +1,5 @@
-import { PerdureError } from '../core/errors.js'
 import type { Durability } from '../workers/messages.js'
+import { checkRules, DURABILITY, isBytes, type OptionRule, SWITCH } from './option-rules.js'
 
 export interface SqliteStorageOptions {
   /**
@@ -29,42 +29,26 @@ export interface SqliteStorageSettings {
 const MIB = 1024 * 1024
 
 /** What each option may be, in words and as a test. */
-const RULES: Record<
-  keyof SqliteStorageOptions,
-  { readonly expected: string; readonly test: (value: unknown) => boolean }
-> = {
+const RULES: Record<keyof SqliteStorageOptions, OptionRule> = {
   serializer: {
     expected: 'the name of a serializer: 1 to 31 characters out of a-z 0-9 - . _',
     test: (value) => typeof value === 'string' && /^[a-z0-9._-]{1,31}$/.test(value),
   },
-  readonly: { expected: 'true or false', test: isBoolean },
-  durability: { expected: "'fsync' or 'os'", test: (value) => value === 'fsync' || value === 'os' },
+  readonly: SWITCH,
+  durability: DURABILITY,
   cacheBytes: {
     expected: 'a number of bytes from 65536 to 2^40',
-    test: (value) => Number.isSafeInteger(value) && (value as number) >= 65_536 && (value as number) <= 2 ** 40,
+    test: isBytes(65_536, 2 ** 40),
   },
-  createIfMissing: { expected: 'true or false', test: isBoolean },
+  createIfMissing: SWITCH,
 }
 
 /** The names of all options. */
 export const SQLITE_OPTIONS = Object.keys(RULES) as readonly (keyof SqliteStorageOptions)[]
 
-function isBoolean(value: unknown): boolean {
-  return typeof value === 'boolean'
-}
-
 /** @throws PerdureError `PERDURE_ARGUMENT` if an option is misspelled or impossible */
 export function checkSqliteOptions(options: SqliteStorageOptions): SqliteStorageSettings {
-  for (const [name, value] of Object.entries(options)) {
-    const rule = Object.hasOwn(RULES, name) ? RULES[name as keyof SqliteStorageOptions] : undefined
-    if (rule === undefined) {
-      const known = SQLITE_OPTIONS.join(', ')
-      throw new PerdureError('PERDURE_ARGUMENT', `A SqliteStorage has no option "${name}". Its options are: ${known}.`)
-    }
-    if (value !== undefined && !rule.test(value)) {
-      throw new PerdureError('PERDURE_ARGUMENT', `The option "${name}" must be ${rule.expected}.`)
-    }
-  }
+  checkRules('SqliteStorage', RULES, options)
   const readonly = options.readonly ?? false
   return {
     serializer: options.serializer,

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { PerdureError, systemCode } from '../../core/errors.js'
+import { checkRules, type OptionRule, SWITCH } from '../option-rules.js'
 
 /** How a client meets a TLS server. Certificates and keys are in PEM. */
 export interface ClientTlsOptions {
@@ -48,14 +49,11 @@ const MAX_MS = 2 ** 31 - 1
 const TLS_OPTIONS = ['ca', 'cert', 'key', 'servername']
 
 /** What each option may be, in words and as a test. */
-const RULES: Record<
-  keyof ClientStorageOptions,
-  { readonly expected: string; readonly test: (value: unknown) => boolean }
-> = {
+const RULES: Record<keyof ClientStorageOptions, OptionRule> = {
   timeoutMs: { expected: 'a number of ms from 1 to 2^31 - 1', test: isWithin(1, MAX_MS) },
   connectTimeoutMs: { expected: 'a number of ms from 1 to 2^31 - 1', test: isWithin(1, MAX_MS) },
   cacheBytes: { expected: 'a number of bytes', test: isWithin(0, Number.MAX_SAFE_INTEGER) },
-  readonly: { expected: 'true or false', test: (value) => typeof value === 'boolean' },
+  readonly: SWITCH,
   user: { expected: 'a name', test: (value) => typeof value === 'string' && value !== '' },
   password: { expected: 'a string or a function', test: (value) => ['string', 'function'].includes(typeof value) },
   passwordFile: { expected: "a file's path", test: (value) => typeof value === 'string' },
@@ -75,16 +73,7 @@ function isTlsOptions(value: unknown): boolean {
 
 /** @throws PerdureError `PERDURE_ARGUMENT` if an option is misspelled or impossible; its value is not repeated */
 export function checkClientOptions(options: ClientStorageOptions): ClientStorageSettings {
-  for (const [name, value] of Object.entries(options)) {
-    const rule = Object.hasOwn(RULES, name) ? RULES[name as keyof ClientStorageOptions] : undefined
-    if (rule === undefined) {
-      const known = CLIENT_OPTIONS.join(', ')
-      throw new PerdureError('PERDURE_ARGUMENT', `A ClientStorage has no option "${name}". Its options are: ${known}.`)
-    }
-    if (value !== undefined && !rule.test(value)) {
-      throw new PerdureError('PERDURE_ARGUMENT', `The option "${name}" must be ${rule.expected}.`)
-    }
-  }
+  checkRules('ClientStorage', RULES, options)
   return {
     timeoutMs: options.timeoutMs ?? 30_000,
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
