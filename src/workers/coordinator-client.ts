@@ -1,18 +1,18 @@
 import { availableParallelism } from 'node:os'
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
-import { type PackedError, PerdureError, unpackError } from '../core/errors.js'
+import { type PackedError, type PerdureError, unpackError } from '../core/errors.js'
 import { restoredTime } from '../core/restored.js'
 import type { CommitRequest, CommitResult } from '../core/storage.js'
 import type { SwitchOutcome, SwitchRequest } from '../journal/packed-base.js'
 import { replacedMeanwhile, type SharedJournal } from '../journal/shared-journal.js'
 import { layOutTransaction } from '../journal/transaction.js'
 import { AnswerSlot } from './answer-slot.js'
+import { closedByOwner, settleCommit, threadLost, type Waiting } from './commit-waiting.js'
 import {
   AWAKE,
   BELL,
   type CommitAnswer,
   type CommitMessage,
-  type CommitOutcome,
   type CoordinatorReply,
   type CoordinatorRequest,
   type Durability,
@@ -33,16 +33,6 @@ const TRANSFER_BYTES = 32 * 1024
 
 /** How long to wait for a journal that has its place already, in ms: a pack syncs the directory, and then tells. */
 const NEWS_TIMEOUT_MS = 10_000
-
-interface SwitchWaiting {
-  readonly resolve: (outcome: SwitchOutcome) => void
-  readonly reject: (error: PerdureError) => void
-}
-
-interface Waiting {
-  readonly resolve: (result: CommitResult) => void
-  readonly reject: (error: PerdureError) => void
-}
 
 /** What a handle must have to commit: made by the coordinator's owner, and sent to the handle's thread. */
 export interface ClientLink {
@@ -66,8 +56,8 @@ export class CoordinatorClient {
   /** How many commits to send without waiting for them in place, and how many it will be after the next failure. */
   #pause = 0
   #nextPause = 1
-  readonly #waiting = new Map<number, Waiting>()
-  readonly #switching = new Map<number, SwitchWaiting>()
+  readonly #waiting = new Map<number, Waiting<CommitResult>>()
+  readonly #switching = new Map<number, Waiting<SwitchOutcome>>()
   #newest: SharedJournal | undefined
   /** Called when a pack has made a new journal, so that the old one is let go even if nobody asks for anything. */
   onJournal: (() => void) | undefined
@@ -218,7 +208,7 @@ export class CoordinatorClient {
     for (const { id, outcome } of answers) {
       const waiting = this.#waiting.get(id)
       this.#waiting.delete(id)
-      if (waiting !== undefined) settle(waiting, outcome)
+      if (waiting !== undefined) settleCommit(waiting, outcome)
     }
     this.#becomeIdleIfDone()
   }
@@ -256,26 +246,4 @@ export class CoordinatorClient {
     this.fail(closedByOwner(this.#location))
     this.#port.close()
   }
-}
-
-function settle({ resolve, reject }: Waiting, outcome: CommitOutcome): void {
-  if (outcome.error === undefined) {
-    resolve(outcome)
-    return
-  }
-  const error = unpackError(outcome.error)
-  if (outcome.cause !== undefined) error.cause = unpackError(outcome.cause)
-  reject(error)
-}
-
-export function threadLost(location: string): PerdureError {
-  return new PerdureError(
-    'PERDURE_THREAD',
-    `The thread that writes ${location} has ended unexpectedly. What was committed is safe; whether a commit under way was stored is not known. Close the storage and open it again.`,
-    { details: { path: location } },
-  )
-}
-
-function closedByOwner(location: string): PerdureError {
-  return new PerdureError('PERDURE_CLOSED', `${location} has been closed.`, { details: { path: location } })
 }

@@ -1,6 +1,6 @@
 import type { Worker } from 'node:worker_threads'
 import { type PackedError, PerdureError, unpackError } from '../core/errors.js'
-import { threadLost } from './coordinator-client.js'
+import { threadLost } from './commit-waiting.js'
 
 /** What a thread that writes a database tells the one that has started it. */
 export type WritingThreadEvent =

@@ -1,15 +1,10 @@
 import type { MessagePort } from 'node:worker_threads'
-import { PerdureError, unpackError } from '../../core/errors.js'
+import { type PerdureError, unpackError } from '../../core/errors.js'
 import { restoredTime } from '../../core/restored.js'
 import type { CommitRequest, CommitResult } from '../../core/storage.js'
-import { threadLost } from '../../workers/coordinator-client.js'
+import { closedByOwner, settleCommit, threadLost, type Waiting } from '../../workers/commit-waiting.js'
 import type { CommitAnswer } from '../../workers/messages.js'
 import type { CommitMessage, RemovalRequest, WriterReply, WriterRequest } from './messages.js'
-
-interface Waiting<T> {
-  readonly resolve: (result: T) => void
-  readonly reject: (error: PerdureError) => void
-}
 
 /** What is to be done while objects are removed. */
 export interface RemovalListener {
@@ -113,8 +108,7 @@ export class WriterClient {
     for (const { id, outcome } of answers) {
       const waiting = this.#waiting.get(id)
       this.#waiting.delete(id)
-      if (outcome.error === undefined) waiting?.resolve(outcome)
-      else waiting?.reject(unpackError(outcome.error))
+      if (waiting !== undefined) settleCommit(waiting, outcome)
     }
     this.#becomeIdleIfDone()
   }
@@ -171,8 +165,4 @@ function pack(
   }
   const oids = writes.map(({ oid }) => oid)
   return { id, base, reads: reads.slice(), oids, ends, data, note, user, token: token?.slice(), restoredAt }
-}
-
-function closedByOwner(location: string): PerdureError {
-  return new PerdureError('PERDURE_CLOSED', `${location} has been closed.`, { details: { path: location } })
 }
