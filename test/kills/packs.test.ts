@@ -3,11 +3,10 @@ import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promi
 import { expect } from 'chai'
 import { open } from '../../src/open.js'
 import { Random, runSeed } from '../../src/testing/random.js'
-import { TemporaryDirectory } from '../support/temporary-directory.js'
 import { Books } from './books.js'
 import { type Balance, createLedger, ledgerClasses, type Page, readBalance } from './ledger.js'
-import { Victim } from './victim.js'
-import type { VictimOptions } from './victim-messages.js'
+import type { Victim } from './victim.js'
+import { Victims } from './victims.js'
 
 const seed = runSeed()
 
@@ -26,31 +25,15 @@ const MAX_PACKS = 3
 const MAX_DELAY_MS = 60
 
 describe(`a process that is killed while it packs (PERDURE_SEED=${seed})`, () => {
-  let directory: TemporaryDirectory
+  let victims: Victims
   let path: string
-  let victims: Victim[]
 
   beforeEach(() => {
-    directory = new TemporaryDirectory()
-    path = directory.join('ledger.perdure')
-    victims = []
+    victims = new Victims()
+    path = victims.join('ledger.perdure')
   })
 
-  afterEach(async () => {
-    for (const victim of victims) await victim.kill()
-    directory.remove()
-  })
-
-  function start(options: VictimOptions): Victim {
-    const victim = Victim.start(options)
-    victims.push(victim)
-    return victim
-  }
-
-  async function kill(victim: Victim): Promise<void> {
-    await victim.kill()
-    victims = victims.filter((other) => other !== victim)
-  }
+  afterEach(() => victims.remove())
 
   function packsOf({ messages }: Victim): number {
     return messages.filter(({ kind }) => kind === 'packed').length
@@ -78,24 +61,24 @@ describe(`a process that is killed while it packs (PERDURE_SEED=${seed})`, () =>
       const books = new Books(WRITERS, options.createdAt)
       let packs = 0
       let unfinished = 0
-      let next = start(options)
+      let next = victims.start(options)
       for (let round = 1; round <= KILLS; round++) {
         const victim = next
         await victim.told(1)
         victim.go()
-        next = start(options)
+        next = victims.start(options)
         await untilPacked(victim, 1 + random.below(MAX_PACKS))
         // At any moment, or while the new journal is being written.
         if (random.below(2) === 0) await delay(random.below(MAX_DELAY_MS))
         else while (!existsSync(`${path}.pack`)) await nextTurn()
-        await kill(victim)
+        await victims.kill(victim)
         books.enter(victim.messages)
         packs += packsOf(victim)
         if (existsSync(`${path}.pack`)) unfinished++
         // A pack of each victim may have come to its end without having been told.
         if (round % READER_EVERY === 0) books.read(await balance(options.createdAt, packs + round, true))
       }
-      await kill(next)
+      await victims.kill(next)
       const last = await balance(options.createdAt, packs + KILLS, false)
       books.recovered(last)
       const commits = last.numbers.reduce((sum, number) => sum + number, 0)

@@ -2,11 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import { open } from '../../src/open.js'
 import { Random, runSeed } from '../../src/testing/random.js'
-import { TemporaryDirectory } from '../support/temporary-directory.js'
 import { Books } from './books.js'
 import { type Balance, createLedger, ledgerClasses, type Page, readBalance } from './ledger.js'
-import { Victim } from './victim.js'
+import type { Victim } from './victim.js'
 import type { VictimOptions } from './victim-messages.js'
+import { Victims } from './victims.js'
 
 const seed = runSeed()
 
@@ -29,31 +29,15 @@ const rounds: readonly [name: string, kills: number, options: Partial<VictimOpti
 ]
 
 describe(`a process with an SQLite database that is killed (PERDURE_SEED=${seed})`, () => {
-  let directory: TemporaryDirectory
+  let victims: Victims
   let path: string
-  let victims: Victim[]
 
   beforeEach(() => {
-    directory = new TemporaryDirectory()
-    path = directory.join('ledger.sqlite')
-    victims = []
+    victims = new Victims()
+    path = victims.join('ledger.sqlite')
   })
 
-  afterEach(async () => {
-    for (const victim of victims) await victim.kill()
-    directory.remove()
-  })
-
-  function start(options: VictimOptions): Victim {
-    const victim = Victim.start(options)
-    victims.push(victim)
-    return victim
-  }
-
-  async function kill(victim: Victim): Promise<void> {
-    await victim.kill()
-    victims = victims.filter((other) => other !== victim)
-  }
+  afterEach(() => victims.remove())
 
   async function create(): Promise<number> {
     await using database = await open<Record<string, Page>>(path, { classes: ledgerClasses, storage: 'sqlite' })
@@ -89,19 +73,19 @@ describe(`a process with an SQLite database that is killed (PERDURE_SEED=${seed}
         ...more,
       }
       const books = new Books(WRITERS, createdAt)
-      let next = start(options)
+      let next = victims.start(options)
       for (let round = 0; round < kills; round++) {
         const victim = next
         await victim.told(1)
         victim.go()
         // The next process loads its modules while this one works.
-        next = start(options)
+        next = victims.start(options)
         await untilDoomed(victim, random)
-        await kill(victim)
+        await victims.kill(victim)
         books.enter(victim.messages)
         if (round % READER_EVERY === 0) books.read(await balance(options, true))
       }
-      await kill(next)
+      await victims.kill(next)
       books.recovered(await balance(options, false))
       expect(books.acknowledged).to.be.greaterThan(kills * 5)
     }).timeout(240_000)
